@@ -1,4 +1,4 @@
-"""What tests of more than one package share."""
+"""Fixtures and settings that all tests share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.ray_nodes import RayNodes
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-"""What is started in the background has Ctrl-C ignored, and so has all that it starts: tests send it."""
+"""Processes started in the background ignore Ctrl-C, and so do their children. Tests need it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +39,7 @@ def photos() -> Path:
 
 @pytest.fixture(scope="session")
 def s3_port() -> Iterator[int]:
-    """The port of an S3 server, which is what ``s3://`` means from then on."""
+    """The port of a local S3 server, to which ``s3://`` refers from then on."""
     from tests.support.s3 import s3_server
 
     with s3_server() as port:
@@ -48,7 +48,7 @@ def s3_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def ray_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
-    """A cluster of four nodes."""
+    """A Ray cluster of four nodes."""
     from tests.support.ray_nodes import running
 
     yield from running(tmp_path_factory.mktemp("nodes"))

@@ -1,4 +1,4 @@
-"""What may import what, beside the product: it needs nothing of them, and tests need no benchmark."""
+"""Imports between the product, tests, benchmarks and scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ PRODUCT = ("triptych", "grouping", "captioning", "filtering", "export")
 
 
 def _imported(folder: str, but: str = "") -> set[str]:
-    """Modules of benchmarks, tests and scripts that files below ``folder`` import, but for one folder."""
+    """Modules of benchmarks, tests and scripts that files below ``folder`` import; ``but`` is a folder to
+    leave out."""
     paths = [
         path for path in sorted((ROOT / folder).rglob("*.py")) if not but or ROOT / but not in path.parents
     ]
@@ -23,19 +24,19 @@ def _imported(folder: str, but: str = "") -> set[str]:
 
 @pytest.mark.parametrize("folder", PRODUCT)
 def test_the_product_imports_neither_tests_nor_benchmarks_nor_scripts(folder: str) -> None:
-    """They are in no wheel."""
+    """The wheel doesn't contain them."""
     assert set() == _imported(folder)
 
 
 def test_tests_do_not_import_benchmarks() -> None:
-    """What both need lies in tests/support. Only tests/benchmarks, which tests them, imports benchmarks."""
+    """What both need is in tests/support. Only tests/benchmarks, which tests the benchmarks, imports them."""
     names = {name for name in _imported("tests", but="tests/benchmarks") if name.startswith("benchmarks")}
 
     assert set() == names
 
 
-def test_benchmarks_import_support_and_no_tests() -> None:
-    """But for the two harnesses. A benchmark doesn't break when a test is renamed."""
+def test_benchmarks_import_no_tests() -> None:
+    """Only tests/support and the two harnesses, so that renaming a test breaks no benchmark."""
     names = {name for name in _imported("benchmarks") if name.startswith("tests")}
     shared = ("tests.support", "tests.crash", "tests.damage")
 

@@ -1,4 +1,4 @@
-"""The documents are about what is there: decisions, links between pages, the tree of the architecture."""
+"""The documents match the repository: decisions, links, the tree in architecture.md, and commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _head(path: Path) -> re.Match[str]:
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_has_the_parts_of_the_template(path: Path) -> None:
-    """Its file is named by its number; it says what superseded it exactly where something did."""
+    """Its file name begins with its number. It names a successor if, and only if, it is superseded."""
     head = _head(path)
     text = path.read_text("utf-8")
 
@@ -54,8 +54,8 @@ def test_the_index_lists_every_decision() -> None:
     assert expected == rows
 
 
-def test_links_between_documents_lead_somewhere() -> None:
-    """Files of docs and the root, and headings within them."""
+def test_links_between_documents_are_not_broken() -> None:
+    """To files of docs and the root, and to headings in them."""
     pages = [*ROOT.glob("*.md"), *FOLDER.parent.rglob("*.md")]
     broken = []
     for page in pages:
@@ -68,8 +68,9 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert [] == broken
 
 
-def test_the_tree_of_the_architecture_is_there() -> None:
-    """Every file and folder that it names, below the folder under which it names it; on one screen."""
+def test_everything_in_the_tree_of_architecture_md_exists() -> None:
+    """Each file and folder lies below the folder under which the tree names it. The tree fits on one
+    screen."""
     tree = (FOLDER.parent / "architecture.md").read_text("utf-8").split("```")[1].strip().splitlines()
     missing = []
     top = ROOT
@@ -85,13 +86,14 @@ def test_the_tree_of_the_architecture_is_there() -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    """The headings of ``page`` as links to them are spelt."""
+    """The headings of ``page``, spelt as in links to them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def _commands(page: Path) -> list[list[str]]:
-    """The words of each ``triptych ...`` line in a page's code blocks; a backslash at its end goes on."""
+    """The words of each ``triptych ...`` line in a page's code blocks. A backslash at the end continues a
+    line."""
     text = page.read_text("utf-8").replace("\\\n", " ")
     blocks = re.findall(r"^```(?:bash|sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
@@ -102,9 +104,9 @@ def _commands(page: Path) -> list[list[str]]:
 @pytest.mark.parametrize(
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
 )
-def test_every_command_in_a_page_is_one(page: Path) -> None:
-    """Its options are there and take what they are given. Files that it names needn't be there."""
-    if page.name == "cli.md":  # made from the commands
+def test_every_command_in_the_documents_is_valid(page: Path) -> None:
+    """Its options exist and accept their values. Files that it names needn't exist."""
+    if page.name == "cli.md":  # generated from the commands
         return
     refused = []
     for words in _commands(page):

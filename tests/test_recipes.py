@@ -1,4 +1,4 @@
-"""The recipes for clusters are what their tools read."""
+"""The recipes for clusters are valid input for their tools."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ print(task.num_nodes)
 """
 
 
-def test_the_shell_of_every_recipe_can_be_parsed() -> None:
-    """By bash, which is what runs it."""
+def test_the_shell_scripts_of_every_recipe_can_be_parsed() -> None:
+    """By bash, which runs them."""
     sky = yaml.safe_load((RECIPES / "skypilot.yaml").read_text("utf-8"))
     scripts = [(RECIPES / "slurm.sbatch").read_text("utf-8"), sky["setup"], sky["run"]]
 
@@ -35,8 +35,8 @@ def test_the_shell_of_every_recipe_can_be_parsed() -> None:
         assert (0, "") == (parsed.returncode, parsed.stderr)
 
 
-def test_every_recipe_calls_triptych_with_options_that_it_has() -> None:
-    """On a cluster."""
+def test_recipes_use_only_options_that_triptych_has() -> None:
+    """In each call of `triptych run`."""
     from click.testing import CliRunner
 
     from triptych.cli import cli
@@ -53,8 +53,8 @@ def test_every_recipe_calls_triptych_with_options_that_it_has() -> None:
         assert set(re.findall(r"--[a-z]+", call)) <= set(re.findall(r"--[a-z]+", known)), call
 
 
-def test_pods_of_kuberay_mount_what_they_name() -> None:
-    """One cluster specification for the job; the run's volume at the same path on every pod."""
+def test_kuberay_pods_mount_exactly_the_volumes_they_name() -> None:
+    """The run's volume is at the same path on every pod."""
     job = yaml.safe_load((RECIPES / "kuberay.yaml").read_text("utf-8"))
     cluster = job["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
@@ -70,7 +70,7 @@ def test_pods_of_kuberay_mount_what_they_name() -> None:
 
 @pytest.mark.slow
 def test_skypilot_reads_its_recipe_as_a_task(tmp_path: Path) -> None:
-    """The released package, in an environment of its own; nothing is launched."""
+    """With the released package, in its own environment. Nothing is launched."""
     uv = Path(sys.executable).with_name("uv")
     made = subprocess.run([uv, "venv", "-q", "--python", sys.executable, tmp_path / "sky"])
     python = tmp_path / "sky" / "bin" / "python"

@@ -1,4 +1,4 @@
-"""Real parts for the tests of captioning: a small model, a small run, a server that runs the model."""
+"""Fixtures for the captioning tests: a tiny model, a small run, and a server that runs the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_engine(tiny_model: Path) -> Iterator[TransformersEngine]:
-    """That model, loaded; batches of 4."""
+    """The tiny model, loaded, with batches of 4."""
     engine = TransformersEngine(str(tiny_model), TransformersConfig(batch_size=4, device="cpu"))
     yield engine
     engine.close()
@@ -31,7 +31,7 @@ def tiny_engine(tiny_model: Path) -> Iterator[TransformersEngine]:
 
 @pytest.fixture
 def chat_server(tiny_engine: TransformersEngine) -> Iterator[ChatServer]:
-    """An endpoint that answers by running that model."""
+    """An endpoint that answers with the tiny model."""
     with ChatServer(tiny_engine) as server:
         yield server
 
@@ -58,7 +58,7 @@ def config(tiny_model: Path) -> CaptioningConfig:
 
 @pytest.fixture
 def served_config(chat_server: ChatServer) -> CaptioningConfig:
-    """Captions of two tokens by the endpoint, on one tile."""
+    """Captions of two tokens from the endpoint, with one tile per image."""
     return CaptioningConfig(
         server=ServerConfig(urls=(chat_server.url,)),
         tile_px=112,

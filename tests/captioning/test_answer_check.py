@@ -1,4 +1,4 @@
-"""What makes an answer plainly unusable."""
+"""Recognising answers that are plainly unusable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JAPANESE_NAMES = Naming(label="画像{number}", pattern=r"画像\d+")
 
 
 def defect(text: str, language: str, finish_reason: str = "stop") -> Defect | None:
-    """Of an answer about one image."""
+    """The defect of an answer about one image."""
     return AnswerCheck(language=LANGUAGES[language]).defect(text, finish_reason)
 
 
@@ -53,7 +53,7 @@ def test_a_good_caption_has_no_defect(language: str) -> None:
     ],
 )
 def test_the_worst_defect_is_named(text: str, finish_reason: str, language: str, expected: Defect) -> None:
-    """Refusals where their phrases are known, loops and cuts in any language."""
+    """Refusals in languages whose phrases are known; loops and cuts in any language."""
     assert expected == defect(text, language, finish_reason)
 
 
@@ -63,13 +63,13 @@ def test_the_worst_defect_is_named(text: str, finish_reason: str, language: str,
      ("en", "ru"), ("ar", "fr"), ("ko", "ja")],
 )  # fmt: skip
 def test_another_script_is_the_wrong_language(written: str, wanted: str) -> None:
-    """Chinese for Japanese too, which is never without kana."""
+    """Including Chinese instead of Japanese, which always has kana."""
     assert "wrong language" == defect(GOOD[written], wanted)
 
 
 @pytest.mark.parametrize(("written", "wanted"), [("fr", "en"), ("en", "fr"), ("zh", "yue"), ("ar", "fa")])
-def test_where_the_script_cannot_tell_nothing_is_guessed(written: str, wanted: str) -> None:
-    """Whether Latin letters are French is the filter's business."""
+def test_languages_in_the_same_script_are_accepted(written: str, wanted: str) -> None:
+    """Whether Latin letters are French is for the filter to decide."""
     assert defect(GOOD[written], wanted) is None
 
 
@@ -83,7 +83,7 @@ def test_where_the_script_cannot_tell_nothing_is_guessed(written: str, wanted: s
         ("看板に「東京都庁」とある。", "ja"),
     ],
 )
-def test_an_inscription_in_another_script_is_no_other_language(text: str, language: str) -> None:
+def test_an_inscription_in_another_script_is_accepted(text: str, language: str) -> None:
     """Signs and brands are quoted as they are."""
     assert defect(text, language) is None
 
@@ -95,13 +95,13 @@ def test_an_inscription_in_another_script_is_no_other_language(text: str, langua
         ("图片中不同颜色的纱巾展示在木架上，没有打开的雨伞靠在墙边。", "zh"),
     ],
 )
-def test_what_is_not_done_in_a_picture_is_no_refusal(text: str, language: str) -> None:
-    """A false alarm would ask again for nothing."""
+def test_a_negation_about_the_picture_is_not_a_refusal(text: str, language: str) -> None:
+    """A false alarm would waste a request."""
     assert defect(text, language) is None
 
 
-def test_a_language_that_the_config_adds_is_checked_by_its_scripts() -> None:
-    """Nothing is known by a language's name."""
+def test_a_language_from_the_config_is_checked_by_its_scripts() -> None:
+    """Nothing depends on its code."""
     check = AnswerCheck(language=Language(code="xx", scripts=("GREEK",)))
 
     assert check.defect("Ένας κόκκινος χαρταετός πετά πάνω από την παραλία.", "stop") is None
@@ -116,30 +116,30 @@ def test_a_language_that_the_config_adds_is_checked_by_its_scripts() -> None:
         ("画像1：赤い凧が飛ぶ。画像2：白い帆船が浮かぶ。画像3：灯台が立っている。", "wrong image names"),
     ],
 )
-def test_a_set_is_named_as_its_prompt_asks(text: str, expected: Defect | None) -> None:
-    """Each image, and none that isn't there."""
+def test_the_images_of_a_set_must_be_named_as_the_prompt_asks(text: str, expected: Defect | None) -> None:
+    """Each image is named, and no other."""
     check = AnswerCheck(language=LANGUAGES["ja"], naming=JAPANESE_NAMES)
 
     assert expected == check.defect(text, "stop", image_count=2)
 
 
-def test_a_prompt_without_names_asks_for_none() -> None:
-    """Then images may be named in any way."""
+def test_a_prompt_without_naming_requires_no_names() -> None:
+    """Images may be named in any way."""
     check = AnswerCheck(language=LANGUAGES["en"])
 
     assert check.defect("The first shows a pier at dawn, the second a boat.", "stop", image_count=2) is None
 
 
-def test_a_cut_caption_that_names_its_images_is_better_than_one_that_does_not() -> None:
-    """Names come before the end."""
+def test_missing_image_names_are_worse_than_a_cut() -> None:
+    """A cut caption that names its images is kept rather than one that doesn't."""
     check = AnswerCheck(language=LANGUAGES["ja"], naming=JAPANESE_NAMES)
 
     assert "cut" == check.defect("画像1：赤い凧が飛ぶ。画像2：白い帆", "length", image_count=2)
     assert "wrong image names" == check.defect("画像1：赤い凧が砂浜の上を", "length", image_count=2)
 
 
-def test_good_captions_are_hardly_ever_called_unusable() -> None:
-    """On the filter's labelled captions that are to be kept: none."""
+def test_good_labelled_captions_have_no_defects() -> None:
+    """These are the filter's labelled captions that should be kept."""
     rows = [json.loads(line) for line in LABELLED.read_text("utf-8").splitlines()]
     good = [row for row in rows if row["id"].startswith("good-")]
     language_of = {job.name: job.language for job in SEED_JOBS}

@@ -1,4 +1,4 @@
-"""What is left of a job, and how it is cut into groups."""
+"""What is left to caption of a job, and how it is cut into groups."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from triptych.runs.journal import JournalWriter, write_journal
 from triptych.runs.plan import JobPlan, Planned
 
 
-class Counted(JobPlan):
-    """A plan that notes which shards are read."""
+class RecordingPlan(JobPlan):
+    """A plan that records which shards are read."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)
@@ -24,9 +24,9 @@ class Counted(JobPlan):
 
 
 def test_a_finished_shard_is_read_once(small_run: SmallRun) -> None:
-    """When it is counted; groups are made of those that miss something."""
+    """It is read to be counted. Groups are cut only from shards that miss captions."""
     first, *others = small_run.run.shards()
-    plan = Counted(small_run.run, limited("single_en", None))
+    plan = RecordingPlan(small_run.run, limited("single_en", None))
     rows = [Caption(id=target.id, job="single_en", text="A kite.") for target in plan.targets(first)]
     writer = JournalWriter(small_run.run.captions_file("single_en", first))
     writer.commit([*rows[:-1], Caption(id=rows[-1].id, job="single_en", failure="refused: x")])
@@ -43,7 +43,7 @@ def test_a_finished_shard_is_read_once(small_run: SmallRun) -> None:
 
 
 def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
-    """Equally many images in a group, never more than its size, every target once."""
+    """Targets of a group have equally many images, and each target is in exactly one group."""
     targets = [t for _, shard in JobPlan(small_run.run, limited("multi_en", None)).shards() for t in shard]
 
     groups = list(cut_into_groups(targets, 2))
@@ -52,10 +52,10 @@ def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
     assert sorted(t.id for t in targets) == sorted(t.id for group in groups for t in group)
 
 
-def test_shards_that_are_done_are_read_once_for_all_commands(small_run: SmallRun) -> None:
-    """What was counted of them is noted, and is right: also of one that was done in between."""
+def test_counts_of_finished_shards_are_cached_between_commands(small_run: SmallRun) -> None:
+    """The cached counts are correct, also for shards that were finished in between."""
     first, *others = small_run.run.shards()
-    plan = Counted(small_run.run, limited("single_en", None))
+    plan = RecordingPlan(small_run.run, limited("single_en", None))
     rows = [Caption(id=target.id, job="single_en", text="A kite.") for target in plan.targets(first)]
     write_journal(small_run.run.captions_file("single_en", first), rows)
     expected = Backlog(plan).counts
@@ -76,8 +76,8 @@ def test_shards_that_are_done_are_read_once_for_all_commands(small_run: SmallRun
     assert [first, *others] == plan.reads
 
 
-def test_failures_that_are_forgotten_are_asked_for_again(small_run: SmallRun) -> None:
-    """Of a shard that was done, too; others aren't touched."""
+def test_forgotten_failures_are_asked_for_again(small_run: SmallRun) -> None:
+    """Even in a finished shard. Journals without such failures aren't touched."""
     first, second, *_ = small_run.run.shards()
     plan = JobPlan(small_run.run, limited("single_en", None))
     for shard, failure in ((first, "no answer: timed out"), (second, "refused: no")):

@@ -1,4 +1,4 @@
-"""Captions of sets that build on captions of their images count while these say what they said."""
+"""Captions of sets that build on captions of their images are valid as long as these don't change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE, SETS = PLANNED["single_en"], PLANNED["multi_en"]
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The engine's other end, whose every answer is another."""
+    """The engine's server, which gives each request a different answer."""
     server = Server()
     monkeypatch.setattr(counting_engine, "SERVER", server)
     return server
@@ -38,7 +38,7 @@ def multi(tmp_path: Path) -> Job:
 
 
 def caption(small_run: SmallRun, multi: Job, *jobs: str, fresh: bool = False, retry: bool = False) -> None:
-    """The jobs of that name, or both; that on sets comes first in the config."""
+    """Caption ``jobs``, or both if none is named. The job on sets is listed first."""
     config = CaptioningConfig(
         engine=counting_engine.NAME, ask_again=0, tile_px=112, max_tiles=1, jobs=jobs, retry_failed=retry
     )
@@ -46,15 +46,15 @@ def caption(small_run: SmallRun, multi: Job, *jobs: str, fresh: bool = False, re
 
 
 def missing(small_run: SmallRun, multi: Job) -> int:
-    """Sets without a caption that counts."""
+    """The number of sets without a valid caption."""
     plan = JobPlan(small_run.run, multi)
     return sum(each.caption is None for _, planned in plan.read_all() for each in planned)
 
 
-def test_other_captions_of_images_are_followed_by_others_of_sets(
+def test_new_captions_of_images_require_new_captions_of_sets(
     small_run: SmallRun, multi: Job, server: Server
 ) -> None:
-    """In the same command and in one of its own; those on the former count again when these come back."""
+    """In the same command or a later one. Old captions of sets count again when the images' old ones do."""
     caption(small_run, multi)
     first = small_run.run.run_file.generations["single_en"]
     assert ONE + SETS == len(server.asked)
@@ -80,8 +80,10 @@ def test_other_captions_of_images_are_followed_by_others_of_sets(
     assert small_run.run.is_finished("captions")
 
 
-def test_what_is_noted_is_what_counts(small_run: SmallRun, multi: Job, server: Server) -> None:
-    """Also of a job that was not named, whose captions count no more."""
+def test_the_notes_drop_the_counts_of_outdated_captions(
+    small_run: SmallRun, multi: Job, server: Server
+) -> None:
+    """Even of a job that the command didn't name."""
     caption(small_run, multi)
     caption(small_run, multi, "single_en", fresh=True)
 
@@ -91,8 +93,10 @@ def test_what_is_noted_is_what_counts(small_run: SmallRun, multi: Job, server: S
     assert "multi_en.captioned" not in notes
 
 
-def test_the_same_words_again_change_nothing(small_run: SmallRun, multi: Job, server: Server) -> None:
-    """What images say counts, not who said it when."""
+def test_new_captions_with_the_same_text_change_nothing(
+    small_run: SmallRun, multi: Job, server: Server
+) -> None:
+    """Only the texts of the images' captions matter, not when they were made."""
     caption(small_run, multi)
     texts = {row.id: row.text for row in small_run.rows().values()}
     server.says = lambda request: texts[request.id]
@@ -104,10 +108,10 @@ def test_the_same_words_again_change_nothing(small_run: SmallRun, multi: Job, se
     assert small_run.run.is_finished("captions")
 
 
-def test_a_set_is_asked_again_where_one_of_its_images_failed_before(
+def test_a_set_is_captioned_again_once_a_failed_image_has_a_caption(
     small_run: SmallRun, multi: Job, server: Server
 ) -> None:
-    """And no other set."""
+    """No other set is."""
     server.fails = {"single_en:loose/p1.png"}
     caption(small_run, multi)
     server.fails = set()
@@ -118,8 +122,10 @@ def test_a_set_is_asked_again_where_one_of_its_images_failed_before(
     assert 0 == missing(small_run, multi)
 
 
-def test_its_prompt_is_the_one_that_was_asked(small_run: SmallRun, multi: Job, server: Server) -> None:
-    """So that verdicts and exports can be made."""
+def test_a_prompt_that_builds_on_captions_counts_as_unchanged(
+    small_run: SmallRun, multi: Job, server: Server
+) -> None:
+    """Verdicts and exports would be refused otherwise."""
     caption(small_run, multi)
 
     refuse_other_prompts(context_of(small_run.run, SINGLE, multi))

@@ -1,4 +1,4 @@
-"""What can be set, and what is refused in one line."""
+"""The captioning config: which values are refused, and which settings the fingerprint contains."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ONE_SERVER = {"urls": ("http://h:1",)}
         ({"engine": "transformers", "server": ONE_SERVER}, "but servers are given (http://h:1)"),
     ],
 )
-def test_a_value_that_cannot_be_is_refused_in_one_line(settings: dict[str, object], message: str) -> None:
+def test_an_invalid_value_is_refused_in_one_line(settings: dict[str, object], message: str) -> None:
     """The line names the key, what was found and what was expected, however the config was made."""
     with pytest.raises(UsageError, match=re.escape(message)):
         CaptioningConfig(
@@ -88,7 +88,9 @@ def test_a_table_of_a_config_file_becomes_a_config() -> None:
         {"sampling": {"single_en": JobSampling(max_tokens=100)}},
     ],
 )
-def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, object], tmp_path: Path) -> None:
+def test_settings_that_a_caption_depends_on_are_in_the_fingerprint(
+    change: dict[str, object], tmp_path: Path
+) -> None:
     """Captions made before and after such a change are not mixed."""
     before = CaptioningConfig(model="a/a", engine="transformers")
     after = msgspec.structs.replace(before, **change)
@@ -116,10 +118,10 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
         {"lmdeploy": LmdeployConfig(tp=4, max_batch=7)},
     ],
 )
-def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
+def test_settings_of_targets_and_speed_are_not_in_the_fingerprint(
     change: dict[str, object], tmp_path: Path
 ) -> None:
-    """With servers that includes the batch size, which they settle; with tiles, the other bound."""
+    """Nor is the batch size if servers are used, nor max_side_px if tiles are."""
     before = CaptioningConfig(model="a/a", engine="server", server=ServerConfig(urls=("http://h:1",)))
     after = msgspec.structs.replace(before, **change)
 
@@ -128,8 +130,8 @@ def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
     assert job_settings(run, before, SEED_JOBS) == job_settings(run, after, SEED_JOBS)
 
 
-def test_a_model_that_ships_is_left_to_endpoints() -> None:
-    """They serve another; without them it is the folder in the package."""
+def test_a_builtin_model_is_ignored_if_endpoints_are_given() -> None:
+    """Endpoints serve their own model. Without them, it resolves to its folder in the package."""
     nano = CaptioningConfig(model="builtin:nano-internvl")
     asked = msgspec.structs.replace(nano, server=ServerConfig(urls=("http://h:1",)))
 

@@ -1,4 +1,4 @@
-"""What can't be captioned, and endpoints that fail, on a small run."""
+"""Images that can't be captioned, and endpoints that fail, in a small run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from triptych.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize("when", ["before the sources are listed", "after the sources are listed"])
-def test_an_image_that_is_gone_is_a_recorded_failure(
+def test_a_missing_image_is_a_recorded_failure(
     small_run: SmallRun, config: CaptioningConfig, when: str
 ) -> None:
-    """Of the image, and of the set that holds it; everything else is captioned."""
+    """So is the set that contains it. Everything else is captioned."""
     sources = small_run.sources if when.startswith("after") else None
     (small_run.pile / "loose" / "p1.png").unlink()
 
@@ -33,8 +33,8 @@ def test_an_image_that_is_gone_is_a_recorded_failure(
     assert sum(PLANNED.values()) == len(small_run.rows())
 
 
-def test_an_image_that_changed_is_a_recorded_failure(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """Its caption would go to a picture that was never grouped."""
+def test_a_changed_image_is_a_recorded_failure(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Its caption would describe a picture that was never grouped."""
     picture(999).save(small_run.pile / "loose" / "p4.png")
 
     small_run.caption(config)
@@ -44,8 +44,8 @@ def test_an_image_that_changed_is_a_recorded_failure(small_run: SmallRun, config
     assert {"single_en:loose/p4.png": reason, "single_zh:loose/p4.png": reason} == failures
 
 
-def test_failures_stay_until_they_are_asked_for_again(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """retry_failed takes them out of the journals and asks; captions stay as they are."""
+def test_failures_stay_until_a_retry_is_requested(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """retry_failed removes them from the journals and asks again. Captions stay."""
     image = small_run.pile / "loose" / "p4.png"
     content = image.read_bytes()
     picture(999).save(image)
@@ -62,10 +62,10 @@ def test_failures_stay_until_they_are_asked_for_again(small_run: SmallRun, confi
     assert small_run.caption(changed(config, retry_failed=True)) is False
 
 
-def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
+def test_a_lost_endpoint_leaves_the_stage_unfinished(
     small_run: SmallRun, chat_server: ChatServer, config: CaptioningConfig
 ) -> None:
-    """What was captioned stays; nothing is recorded as failed; the same command goes on."""
+    """Captions stay, and nothing is recorded as failed, so that the same command can continue."""
     config = CaptioningConfig(
         server=ServerConfig(urls=(chat_server.url,)),
         max_in_flight=1,
@@ -92,8 +92,10 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
     assert [] == [row for row in small_run.rows().values() if row.failure]
 
 
-def test_what_is_too_long_is_sent_with_half_its_tiles(chat_server: ChatServer, tmp_path: Path) -> None:
-    """Once, and the row says so; where that is too long as well, it is a failure."""
+def test_a_request_that_is_too_long_is_sent_again_with_half_its_tiles(
+    chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """Once, which the row records. If that is too long as well, it is a failure."""
     made_up = make_up_run(tmp_path, 1)
     chat_server.mishaps.extend(["too long", "too long", "too long"])
     config = CaptioningConfig(

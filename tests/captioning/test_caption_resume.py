@@ -1,4 +1,4 @@
-"""Captioning that was interrupted goes on, doubles nothing, and ends with the same captions."""
+"""Interrupted captioning resumes, duplicates nothing, and ends with the same captions."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from triptych.runs.plan import Target
 
 @pytest.fixture
 def config(config: CaptioningConfig) -> CaptioningConfig:
-    """The same, with fewer tokens."""
+    """The config of conftest, with fewer tokens."""
     return changed(config, max_tokens_single=10, max_tokens_multi=10)
 
 
-class Recording:
-    """The engine, with a list of the groups that it was asked for."""
+class RecordingEngine:
+    """Wraps an engine, and records the groups that it is asked for."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -65,7 +65,7 @@ def caption_singles(
     on_rows: Callable[[list[Caption]], None] = lambda rows: None,
     stopping: threading.Event | None = None,
 ) -> None:
-    """The missing captions of single_en."""
+    """Make the missing captions of single_en."""
     run = context_of(small_run.run, "single_en")
     builder = RequestBuilder(reader_of(run, small_run.sources), config)
     prompt = load_prompts(SEED_JOBS)["single_en"]
@@ -88,10 +88,10 @@ def caption_singles(
     )
 
 
-def test_journals_cut_at_any_byte_end_with_the_same_captions(
+def test_a_run_whose_journals_were_cut_at_any_byte_ends_with_the_same_captions(
     small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
 ) -> None:
-    """Twelve seeded cuts through one to all of the journals, each resumed on a copy."""
+    """For each of twelve seeds, some journals of a copy of the run are cut, and the copy is resumed."""
     small_run.caption(config)
     undisturbed = small_run.rows()
     for seed in range(12):
@@ -119,14 +119,14 @@ def _cut_journals(copy: SmallRun, rng: random.Random) -> None:
 def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(
     small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
 ) -> None:
-    """So that its batch rounds as it would have; only the missing row is written."""
-    first = Recording(tiny_engine)
+    """So that the batch rounds as before. Only the missing row is written."""
+    first = RecordingEngine(tiny_engine)
     caption_singles(small_run, config, first)
     rows = small_run.rows()
     journal = small_run.run.captions_file("single_en", "sa_000000")
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-1]))
-    again, written = Recording(tiny_engine), []
+    again, written = RecordingEngine(tiny_engine), []
 
     caption_singles(small_run, config, again, written.extend)
 
@@ -135,14 +135,14 @@ def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(
     assert rows == small_run.rows()
 
 
-def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(
+def test_an_interruption_finishes_the_engines_groups_and_drops_waiting_ones(
     small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
 ) -> None:
-    """The journals stay valid, and the next run ends with the captions of an undisturbed one."""
+    """The journals stay valid, and the next command makes the missing captions."""
     interrupted, stopping = threading.Event(), threading.Event()
     commits = []
 
-    class Slow(Recording):
+    class SlowEngine(RecordingEngine):
         def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
             if self.groups:
                 interrupted.wait()
@@ -154,7 +154,7 @@ def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(
             stopping.set()
             threading.Timer(0.2, interrupted.set).start()
 
-    engine = Slow(tiny_engine)
+    engine = SlowEngine(tiny_engine)
     caption_singles(small_run, config, engine, interrupt, stopping)
     after_interruption = small_run.rows()
     groups_with_the_engine = list(engine.groups)
@@ -166,18 +166,18 @@ def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(
     assert 13 == len(small_run.rows())
 
 
-def test_a_fault_of_the_engine_is_raised_after_everything_else_was_written(
+def test_an_engine_error_is_raised_after_finished_groups_were_written(
     small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
 ) -> None:
-    """The second group breaks; the first is on disk."""
+    """The second group fails; the first is on disk."""
 
-    class Breaking(Recording):
+    class BreakingEngine(RecordingEngine):
         def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
             if len(self.groups) == 1:
                 raise RuntimeError("the engine broke")
             return super().caption(requests)
 
-    engine = Breaking(tiny_engine)
+    engine = BreakingEngine(tiny_engine)
     with pytest.raises(RuntimeError, match="the engine broke"):
         caption_singles(small_run, config, engine)
 

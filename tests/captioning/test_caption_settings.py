@@ -1,4 +1,4 @@
-"""Captions and settings that have changed since: which are refused, and for which jobs."""
+"""Which changed settings are refused, and for which jobs, once there are captions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def own_prompt(folder: Path, text: str = "List what you see.") -> str:
     return str(path)
 
 
-def test_another_prompt_asks_for_fresh(small_run: SmallRun, config: CaptioningConfig, tmp_path: Path) -> None:
+def test_a_changed_prompt_requires_fresh(
+    small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
+) -> None:
     """Captions of two prompts are not mixed."""
     small_run.caption(config)
     before = small_run.rows()
@@ -37,10 +39,10 @@ def test_another_prompt_asks_for_fresh(small_run: SmallRun, config: CaptioningCo
     assert before == small_run.rows()
 
 
-def test_a_job_is_added_to_a_run_that_has_captions(
+def test_a_job_can_be_added_to_a_run_with_captions(
     small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
 ) -> None:
-    """It is captioned; what was there stays, and so it does when the job is taken out of the config again."""
+    """Other captions stay, and so do its own when the job is removed from the config again."""
     small_run.caption(config)
     before = journals(small_run)
     added = {"short": {"subject": "image", "language": "en", "prompt": own_prompt(tmp_path)}}
@@ -53,7 +55,7 @@ def test_a_job_is_added_to_a_run_that_has_captions(
     assert after == journals(small_run)
 
 
-def test_the_prompt_of_a_job_that_was_taken_out_and_comes_back_may_not_change(
+def test_the_prompt_of_a_job_that_was_removed_and_restored_may_not_change(
     small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
 ) -> None:
     """Its captions are still there."""
@@ -70,7 +72,7 @@ def test_the_prompt_of_a_job_that_was_taken_out_and_comes_back_may_not_change(
 def test_the_language_of_a_job_that_has_captions_may_not_change(
     small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
 ) -> None:
-    """Captions of two languages are not mixed, also where the prompt file stays the same."""
+    """Captions of two languages are not mixed, even if the prompt file stays the same."""
     prompt = own_prompt(tmp_path)
     config = changed(config, jobs=("short",))
     job = {"subject": "image", "prompt": prompt}
@@ -84,7 +86,7 @@ def test_the_language_of_a_job_that_has_captions_may_not_change(
 def test_the_prompt_of_a_job_without_captions_may_change(
     small_run: SmallRun, config: CaptioningConfig, tmp_path: Path, why: str
 ) -> None:
-    """Without --fresh, and the captions of other jobs stay as they are."""
+    """Without --fresh. The captions of other jobs stay."""
     if why == "nothing came of it":
         empty = jobs_from({"single_zh": {"limit": 0}})
         small_run.caption_jobs(empty, changed(config, jobs=("single_en", "single_zh")))
@@ -99,10 +101,10 @@ def test_the_prompt_of_a_job_without_captions_may_change(
     assert set(PLANNED) == {row.job for row in small_run.rows().values()}
 
 
-def test_the_sampling_of_a_job_counts_once_it_has_captions(
+def test_the_sampling_of_a_job_may_not_change_once_it_has_captions(
     small_run: SmallRun, config: CaptioningConfig
 ) -> None:
-    """As its prompt does."""
+    """Like its prompt."""
     small_run.caption(changed(config, jobs=("single_en",)))
     chinese = {"single_zh": JobSampling(repetition_penalty=1.05)}
     english = {"single_en": JobSampling(max_tokens=9)}
@@ -114,10 +116,10 @@ def test_the_sampling_of_a_job_counts_once_it_has_captions(
         small_run.caption(both)
 
 
-def test_a_retrained_model_in_the_same_folder_asks_for_fresh(
+def test_a_retrained_model_in_the_same_folder_requires_fresh(
     small_run: SmallRun, config: CaptioningConfig, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """A moved one doesn't."""
+    """A model that was only moved doesn't."""
     first = Path(shutil.copytree(tiny_model, tmp_path / "a" / "model"))
     small_run.caption(changed(config, model=str(first)))
     moved = Path(shutil.copytree(tiny_model, tmp_path / "b" / "model"))
@@ -133,7 +135,7 @@ def test_a_retrained_model_in_the_same_folder_asks_for_fresh(
 def test_an_endpoint_that_serves_another_model_than_before_is_refused(
     small_run: SmallRun, served_config: CaptioningConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where no model was named, so that no setting differs."""
+    """Even if no model was named, so that no setting differs."""
     small_run.caption(changed(served_config, jobs=("single_en",)))
     monkeypatch.setattr("tests.support.chat_server.SERVED_MODEL", "another")
 

@@ -1,4 +1,4 @@
-"""The captions stage on a small run: what it writes, what it leaves, what it needs."""
+"""The captions stage on a small run: what it needs, what it writes, and what it leaves unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONLY_FIVE_CHINESE = [job.limited_to(5) if job.name == "single_zh" else job for j
 def test_every_planned_target_gets_one_row_in_the_journal_of_its_shard(
     small_run: SmallRun, config: CaptioningConfig
 ) -> None:
-    """Duplicates get none; a set is filed under the shard of its first image."""
+    """Duplicates get none. A set belongs to the shard of its first image."""
     assert small_run.caption(config) is True
 
     small_run.rows()
@@ -33,8 +33,8 @@ def test_every_planned_target_gets_one_row_in_the_journal_of_its_shard(
             assert {target.id for target in targets} == ids, (job, shard)
 
 
-def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """And none failed."""
+def test_captions_have_texts_and_token_counts(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """None fails."""
     small_run.caption(config)
 
     rows = small_run.rows().values()
@@ -43,10 +43,10 @@ def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningC
     assert all(row.prompt_tokens > 50 and row.completion_tokens > 0 for row in rows)
 
 
-def test_a_job_is_asked_with_its_own_prompt(
+def test_each_job_is_asked_with_its_own_prompt(
     small_run: SmallRun, chat_server: ChatServer, served_config: CaptioningConfig
 ) -> None:
-    """The words of the four prompts, each as often as its job has targets."""
+    """Each of the four prompts is sent once per target of its job."""
     small_run.caption(changed(served_config, max_tokens_multi=3))
 
     asked = [payload["messages"][0]["content"][-1]["text"] for payload in chat_server.payloads]
@@ -58,7 +58,7 @@ def test_a_job_is_asked_with_its_own_prompt(
 def test_servers_and_the_in_process_engine_write_the_same_captions(
     small_run: SmallRun, config: CaptioningConfig, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """Word for word, through the whole stage; bounded by max_in_flight on the way."""
+    """Word for word, through the whole stage, with at most max_in_flight requests at once."""
     shutil.copytree(small_run.run.path, tmp_path / "other")
     small_run.caption(config)
     in_process = small_run.rows()
@@ -72,8 +72,8 @@ def test_servers_and_the_in_process_engine_write_the_same_captions(
     assert 3 >= chat_server.most_at_once
 
 
-def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """And says so."""
+def test_a_finished_stage_does_nothing(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """And it returns False."""
     small_run.caption(config)
     before = journals(small_run)
 
@@ -81,10 +81,10 @@ def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: Captio
     assert before == journals(small_run)
 
 
-def test_nothing_is_loaded_where_nothing_is_missing(
+def test_no_engine_is_opened_if_nothing_is_missing(
     small_run: SmallRun, chat_server: ChatServer, served_config: CaptioningConfig
 ) -> None:
-    """Fewer jobs than were done: the endpoint isn't even asked whether it's there."""
+    """The endpoint, which has stopped, isn't contacted."""
     small_run.caption(served_config)
     chat_server.stop()
 
@@ -92,8 +92,8 @@ def test_nothing_is_loaded_where_nothing_is_missing(
     assert small_run.run.is_finished("captions")
 
 
-def test_jobs_can_be_done_one_after_the_other(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """Without --fresh, and nothing is asked twice."""
+def test_jobs_can_be_captioned_one_after_the_other(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Without --fresh, and nothing is asked for twice."""
     assert small_run.caption(changed(config, jobs=("multi_en",))) is True
     first = small_run.rows()
     assert small_run.caption(config) is True
@@ -103,10 +103,10 @@ def test_jobs_can_be_done_one_after_the_other(small_run: SmallRun, config: Capti
     assert sum(PLANNED.values()) == len(small_run.rows())
 
 
-def test_a_raised_limit_goes_on_where_the_lower_one_ended(
+def test_a_higher_limit_continues_where_the_lower_one_ended(
     small_run: SmallRun, config: CaptioningConfig
 ) -> None:
-    """A sample is part of every larger one, and of the whole."""
+    """A sample is part of every larger one, and of the whole job."""
     small_run.caption(changed(config, sample=2))
     sample = small_run.rows()
     small_run.caption_jobs(ONLY_FIVE_CHINESE, config)
@@ -117,8 +117,8 @@ def test_a_raised_limit_goes_on_where_the_lower_one_ended(
     assert {**PLANNED, "single_zh": 5} == {job: _count(rows, job) for job in JOBS}
 
 
-def test_the_notes_say_what_was_planned_and_made(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """Also of jobs that an earlier call did."""
+def test_the_notes_count_planned_and_made_captions(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Including those of jobs from an earlier call."""
     small_run.caption_jobs(ONLY_FIVE_CHINESE, changed(config, jobs=("single_zh",)))
     small_run.caption_jobs(ONLY_FIVE_CHINESE, changed(config, jobs=("multi_en",)))
 
@@ -130,8 +130,8 @@ def test_the_notes_say_what_was_planned_and_made(small_run: SmallRun, config: Ca
     assert "single_en.planned" not in notes
 
 
-def test_a_missing_source_is_one_line(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """Rather than a failure for each of its images."""
+def test_a_missing_source_is_reported_in_one_line(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Instead of a failure for each of its images."""
     (small_run.pile / "sa_000000.tar").unlink()
 
     with pytest.raises(SetupError, match="lists images of sa_000000, but the sources have no such shard"):
@@ -139,7 +139,7 @@ def test_a_missing_source_is_one_line(small_run: SmallRun, config: CaptioningCon
 
 
 def test_sets_must_be_made_first(small_run: SmallRun, config: CaptioningConfig) -> None:
-    """With the command that makes them."""
+    """The error names the command that makes them."""
     small_run.run.run_file.stages["sets"].finished = False
     small_run.run.save()
 
@@ -148,7 +148,7 @@ def test_sets_must_be_made_first(small_run: SmallRun, config: CaptioningConfig) 
 
 
 def test_a_model_must_be_named(small_run: SmallRun) -> None:
-    """None is used silently."""
+    """There is no default model."""
     with pytest.raises(UsageError, match="captioning needs a model; name a folder or a hub id with --model"):
         small_run.caption(CaptioningConfig())
 

@@ -19,42 +19,42 @@ from triptych.executors.local import LocalExecutor
 
 
 class Nodes(msgspec.Struct):
-    """A cluster with room for so many workers."""
+    """A cluster with room for ``room`` workers."""
 
     room: int
 
 
 def on_nodes(checked: Checked, room: int) -> list[dict[str, Any]]:
-    """Have it checked there; returns how workers are asked for."""
-    asked_for: list[dict[str, Any]] = []
+    """Let ``checked`` run on such a cluster. Returns the settings of each executor that is opened."""
+    executor_settings: list[dict[str, Any]] = []
 
     @contextlib.contextmanager
     def opened(names: Iterable[str], set_up: SetUp, *, purpose: str, **settings: Any) -> Iterator[Executor]:
-        asked_for.append(settings)
+        executor_settings.append(settings)
         with LocalExecutor(names, set_up, purpose=purpose, **settings) as executor:
             yield executor
 
     checked.context = msgspec.structs.replace(checked.context, cluster=Nodes(room), open_executor=opened)
     checked.run.cluster_folder.mkdir(parents=True)
-    return asked_for
+    return executor_settings
 
 
-def test_a_checker_whose_answers_are_of_no_use_ends_the_command(tmp_path: Path) -> None:
-    """A worker says so, and all is asked for again. No more workers are started than may ask."""
+def test_a_checker_with_useless_answers_ends_the_command(tmp_path: Path) -> None:
+    """All questions are recorded as failures. No more workers are started than may ask at a time."""
     checked = Checked(make_small_run(tmp_path), {"single_en": "A dog stands on a lawn. Its collar is red."})
-    asked_for = on_nodes(checked, room=3)
+    executor_settings = on_nodes(checked, room=3)
     with (
         ScriptedEndpoint(lambda _: say("")) as endpoint,
         pytest.raises(SetupError, match=r"^checks single_en: not one of \d+ answers .* command, which asks"),
     ):
         checked.check(endpoint, max_in_flight=1)
 
-    assert [1] == [settings["most"] for settings in asked_for]
+    assert [1] == [settings["most"] for settings in executor_settings]
     assert all(row.failure for row in checked.rows("single_en"))
 
 
-def test_what_a_checker_refuses_again_ends_nothing(tmp_path: Path) -> None:
-    """More of them than would end a command, with nothing else to ask."""
+def test_repeated_refusals_do_not_end_the_command(tmp_path: Path) -> None:
+    """Even if there are enough of them to end a command, and nothing else to ask."""
     checked = Checked(make_small_run(tmp_path), {"single_en": "A dog. It is red. It is red too. A ball."})
     on_nodes(checked, room=3)
     with ScriptedEndpoint(lambda a: refuse(413, "no") if "red" in words(a) else answer("yes")) as endpoint:

@@ -1,4 +1,4 @@
-"""A unit that two workers have at once: what each of them wrote counts once."""
+"""A unit that two workers process at the same time: its rows count once."""
 
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,13 @@ JOB = JOBS["single_en"]
 
 
 def test_rows_of_a_second_worker_are_not_written_again(small_run: SmallRun) -> None:
-    """They are in the run's journal once, and counted once."""
+    """They are in the run's journal once, and are counted once."""
     run = small_run.run
     run.run_file.generations["single_en"] = begin_generation(run, "single_en", {}, {}, fresh=False).name
     targets = tuple(each.target for each in JobPlan(run, JOB).read(SHARD))
     group = Group(job=JOB, shard=SHARD, targets=targets, missing=frozenset(t.id for t in targets))
     rows = [_row(target.id, target.content) for target in targets]
-    journals = [_written(run, rows[:3]), _written(run, rows)]
+    journals = [_worker_journal(run, rows[:3]), _worker_journal(run, rows)]
     journal_of = partial(run.captions_file, "single_en")
     collector = _RowCollector(run, journal_of, Caption, lambda unit, failure: [])
     open_units = {0: GroupsUnit(Path("job"), (group,))}
@@ -46,8 +46,8 @@ def _row(identifier: str, content: str) -> Caption:
     )  # fmt: skip
 
 
-def _written(run: RunFolder, rows: list[Caption]) -> Path:
-    """A worker's journal."""
+def _worker_journal(run: RunFolder, rows: list[Caption]) -> Path:
+    """The journal of a worker with these rows."""
     path = new_worker_journal(run, run.captions_file("single_en", SHARD))
     with JournalWriter(path) as journal:
         journal.commit(rows)

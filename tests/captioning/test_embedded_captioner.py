@@ -1,4 +1,4 @@
-"""The captioner that ships in the package, on a scene drawn by the demo that it was not trained on."""
+"""The captioner that ships with the package, on drawn scenes that it was not trained on."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from triptych.prompts import load_prompts
 
 @pytest.fixture(scope="module")
 def captioner() -> Iterator[TransformersEngine]:
-    """The embedded one, loaded."""
+    """The embedded captioner, loaded."""
     with embedded_engine("nano-internvl") as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def requests() -> list[CaptionRequest]:
-    """One of each job, on a scene and two variations of it."""
+    """One request per job, on a scene and two variations of it."""
     first = imagine_scene("unseen", 0)
     scenes = [first, vary_scene(first, "unseen", 0), vary_scene(first, "unseen", 1)]
     images = tuple(fit_to_tiles(paint(scene, 336, 224), (1, 1), 112) for scene in scenes)
@@ -41,10 +41,10 @@ def requests() -> list[CaptionRequest]:
     ]
 
 
-def test_it_ends_every_job_by_itself_in_the_jobs_language(
+def test_its_captions_end_by_themselves_and_are_in_the_jobs_language(
     captioner: TransformersEngine, requests: list[CaptionRequest]
 ) -> None:
-    """English in ASCII, Chinese in Han characters with a full stop."""
+    """English in ASCII, Chinese in Han characters, each with its own full stop."""
     completions = captioner.caption(requests)
 
     for job, completion in zip(JOBS, completions, strict=True):
@@ -53,10 +53,10 @@ def test_it_ends_every_job_by_itself_in_the_jobs_language(
         assert completion.text.endswith("." if JOBS[job].language == "en" else "。")
 
 
-def test_it_says_word_for_word_the_same_behind_an_endpoint(
+def test_its_captions_are_the_same_behind_an_endpoint(
     captioner: TransformersEngine, requests: list[CaptionRequest]
 ) -> None:
-    """Alone over HTTP as in a batch in process."""
+    """Word for word: one by one over HTTP, and in a batch in this process."""
     with ChatServer(captioner) as server:
         engine = ServerEngine(ServerConfig(urls=(server.url,)))
         over_http = engine.caption(requests)

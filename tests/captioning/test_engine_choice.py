@@ -1,4 +1,4 @@
-"""Which engine auto stands for, and what is found before hours of other work."""
+"""Which engine ``auto`` chooses, and which problems are found before hours of other work."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ REQUEST = {"id": "a", "prompt": "Describe the image.", "images": (b"",), "max_to
 
 
 def chosen(config: CaptioningConfig, begun_with: str | None = None) -> tuple[str, str]:
-    """Engine and reason."""
+    """The chosen engine and the reason."""
     changed, why = choose_engine(config, begun_with)
     return changed.engine, why
 
 
-def without_gpus(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """No driver's tool on the PATH."""
+def hide_gpus(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Remove the driver's tool from the PATH."""
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_servers_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where there is a GPU."""
+def test_auto_prefers_given_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if there is a GPU."""
     show_gpus(monkeypatch, tmp_path, 1)
 
     assert ("server", "auto: servers are given") == chosen(
@@ -72,16 +72,18 @@ def test_servers_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @needs_lmdeploy
-def test_a_gpu_means_lmdeploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_lmdeploy_if_there_is_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason names the GPUs."""
     show_gpus(monkeypatch, tmp_path, 8)
 
     assert ("lmdeploy", "auto: 8 x NVIDIA H100 80GB HBM3") == chosen(CaptioningConfig(model="a/b"))
 
 
-def test_no_gpu_means_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_transformers_if_there_is_no_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The reason says so."""
-    without_gpus(monkeypatch, tmp_path)
+    hide_gpus(monkeypatch, tmp_path)
 
     found = chosen(CaptioningConfig(model="a/b"))
 
@@ -89,10 +91,10 @@ def test_no_gpu_means_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("version", [None, "0.9.1", "0.19.0"])
-def test_an_lmdeploy_that_was_not_tested_is_not_chosen(
+def test_an_untested_or_missing_lmdeploy_is_not_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None
 ) -> None:
-    """And refused where it is named."""
+    """If it is named, it is refused."""
     from importlib import metadata
 
     def installed(name: str) -> str:
@@ -102,22 +104,22 @@ def test_an_lmdeploy_that_was_not_tested_is_not_chosen(
 
     show_gpus(monkeypatch, tmp_path, 1)
     monkeypatch.setattr(metadata, "version", installed)
-    said = (
+    reason = (
         "lmdeploy is not installed" if version is None else f"lmdeploy is {version}, and Triptych starts 0.18"
     )
 
     engine, why = chosen(CaptioningConfig(model="a/b"))
 
     assert "transformers" == engine
-    assert said in why
-    with pytest.raises(SetupError, match=said):
+    assert reason in why
+    with pytest.raises(SetupError, match=reason):
         check_engine(CaptioningConfig(engine="lmdeploy", model="a/b"))
 
 
-def test_a_driver_that_does_not_answer_means_transformers(
+def test_auto_chooses_transformers_if_the_driver_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reason is the driver's."""
+    """The reason quotes the driver."""
     show_gpus(monkeypatch, tmp_path, 0)
 
     engine, why = chosen(CaptioningConfig(model="a/b"))
@@ -126,26 +128,26 @@ def test_a_driver_that_does_not_answer_means_transformers(
     assert "nvidia-smi does not list the GPUs" in why
 
 
-def test_a_run_goes_on_with_the_engine_that_began_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finished one can be looked at on a machine without a GPU."""
-    without_gpus(monkeypatch, tmp_path)
+def test_a_run_continues_with_the_engine_that_began_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a finished run can be opened on a machine without a GPU."""
+    hide_gpus(monkeypatch, tmp_path)
 
     assert ("lmdeploy", "auto: this run was begun with it") == chosen(
         CaptioningConfig(model="a/b"), "lmdeploy"
     )
 
 
-def test_a_named_engine_is_taken_without_a_reason() -> None:
-    """The config stays as it is."""
+def test_a_named_engine_is_used_without_a_reason() -> None:
+    """The config is unchanged."""
     config = CaptioningConfig(engine="transformers", model="a/b")
 
     assert (config, "") == choose_engine(config, "lmdeploy")
 
 
-def test_an_engine_of_ones_own_needs_no_line_in_the_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Module and object name its EngineSpec; its settings are a table of their own."""
+def test_a_users_engine_is_loaded_from_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its EngineSpec is named as MODULE:OBJECT, and its settings are a table of their own."""
     (tmp_path / "my_engines.py").write_text(OWN_ENGINE)
     monkeypatch.syspath_prepend(tmp_path)
     config = CaptioningConfig(engine="my_engines:PARROT", own_engine={"words": "a parrot"})
@@ -169,7 +171,7 @@ def test_an_engine_of_ones_own_needs_no_line_in_the_package(
         ("os:path", "captioning.engine os:path is a module, expected an EngineSpec"),
     ],
 )
-def test_an_engine_that_is_not_there_is_one_line(
+def test_an_engine_that_cannot_be_loaded_is_reported_in_one_line(
     name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before any work starts."""
@@ -183,15 +185,15 @@ def test_an_engine_that_is_not_there_is_one_line(
 def test_lmdeploy_without_a_gpu_is_refused_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what can be done instead."""
-    without_gpus(monkeypatch, tmp_path)
+    """The error says what to do instead."""
+    hide_gpus(monkeypatch, tmp_path)
 
     with pytest.raises(SetupError, match="lmdeploy needs a GPU and this machine shows none"):
         check_engine(CaptioningConfig(engine="lmdeploy", model="a/b"))
 
 
-def test_an_engine_may_open_as_many_files_as_this_process_may_allow_itself(tmp_path: Path) -> None:
-    """Shells give 1,024, and each connection is one."""
+def test_opening_an_engine_raises_the_limit_of_open_files(tmp_path: Path) -> None:
+    """To the hard limit: shells set 1,024, and each connection is an open file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
     try:

@@ -1,4 +1,4 @@
-"""What a caption's text depends on."""
+"""What identifies a model and an engine in the fingerprint of captions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from triptych.captioning.fingerprint import MAX_HASHED_BYTES, engine_settings, m
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 
 
-def test_a_model_that_was_trained_again_is_another_one(tmp_path: Path) -> None:
-    """Its large files have the same names and sizes, and other bytes all through; a moved one is the same."""
+def test_a_retrained_model_has_another_identity(tmp_path: Path) -> None:
+    """Its large files have the same names and sizes, but other bytes. A moved model has the same identity."""
     folders = [tmp_path / place / "internvl" for place in ("first", "again", "moved")]
     for folder, byte in zip(folders, (b"a", b"b", b"a"), strict=True):
         folder.mkdir(parents=True)
@@ -24,8 +24,8 @@ def test_a_model_that_was_trained_again_is_another_one(tmp_path: Path) -> None:
     assert first.startswith("internvl, sha256 ")
 
 
-def test_what_lmdeploy_is_started_with_decides_what_it_writes() -> None:
-    """A quantised model, or one with another chat template."""
+def test_extra_arguments_of_lmdeploy_are_in_the_fingerprint() -> None:
+    """They may quantise the model, or change its chat template."""
     plain, quantised = (
         engine_settings(
             CaptioningConfig(engine="lmdeploy", model="a/b", lmdeploy=LmdeployConfig(extra_args=arguments)),

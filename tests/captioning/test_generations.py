@@ -1,4 +1,4 @@
-"""What people do with a run that has captions: nothing is lost, and nothing is asked that needn't be."""
+"""Generations of captions: whatever settings change, nothing is lost, and nothing is asked for needlessly."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ ONE = PLANNED["single_en"]
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The engine's other end, as good as new."""
+    """The engine's server, in its initial state."""
     server = Server()
     monkeypatch.setattr(counting_engine, "SERVER", server)
     return server
 
 
 class Call(NamedTuple):
-    """`triptych caption`, and how many captions that needs."""
+    """A call of `triptych caption`, and how many captions it has to make."""
 
     needed: int
     config: Mapping[str, Any] = MappingProxyType({})
     fresh: bool = False
     prompt: str | None = None
-    """Of single_en."""
+    """The prompt of single_en."""
     server: Mapping[str, Any] = MappingProxyType({})
     refused: str | None = None
 
@@ -157,10 +157,10 @@ ACTIONS: dict[str, list[Call]] = {
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_what_is_asked_is_what_is_needed(
+def test_only_missing_captions_are_asked_for(
     name: str, small_run: SmallRun, server: Server, tmp_path: Path
 ) -> None:
-    """After each call all texts that ever came are on disk, and those that count are there once."""
+    """After each call, all texts ever received are on disk, and each caption that counts is there once."""
     for call in ACTIONS[name]:
         for key, value in call.server.items():
             setattr(server, key, value)
@@ -184,10 +184,10 @@ def _sampling(call: Call) -> dict[str, Any]:
     return {job: JobSampling(**given) for job, given in call.config.get("sampling", {}).items()}
 
 
-def test_a_sample_does_not_shrink_what_a_finished_job_has(
+def test_a_sample_does_not_lower_the_limit_of_a_finished_job(
     small_run: SmallRun, server: Server, tmp_path: Path
 ) -> None:
-    """And a larger one grows it."""
+    """A larger sample raises it."""
     limits = []
     for sample in (2, 3, None, 2):
         _caption(small_run, Call(0, {"sample": sample, "jobs": ("single_en",)}), tmp_path)
@@ -198,13 +198,13 @@ def test_a_sample_does_not_shrink_what_a_finished_job_has(
 
 
 class Killed(BaseException):
-    """In place of the next write."""
+    """Raised instead of a write."""
 
 
-def test_a_switch_that_is_killed_before_any_write_goes_on_with_the_same_command(
+def test_a_killed_switch_of_generations_is_resumed_by_the_same_command(
     small_run: SmallRun, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every write of run.json and of the new generation, one after the other."""
+    """It is killed before each write of run.json and generation.json in turn."""
     _caption(small_run, Call(ALL), tmp_path)
     undisturbed, texts = small_run.run.path, set(server.texts)
     fresh = Call(ONE, JUST_ONE, fresh=True)
@@ -250,7 +250,7 @@ def _kill_at(patched: pytest.MonkeyPatch, at: int) -> list[str]:
 def test_generations_are_listed_and_only_old_ones_can_be_removed(
     small_run: SmallRun, server: Server, tmp_path: Path
 ) -> None:
-    """With what differs, and how many captions each has."""
+    """The list shows what differs, and how many captions each has."""
     _caption(small_run, Call(ALL), tmp_path)
     _caption(small_run, Call(ONE, prompt="new", fresh=True), tmp_path)
     run = small_run.run
@@ -269,10 +269,10 @@ def test_generations_are_listed_and_only_old_ones_can_be_removed(
     assert ALL == len(small_run.rows())
 
 
-def test_settings_of_a_generation_that_were_edited_are_seen(
+def test_edited_settings_of_a_generation_are_noticed(
     small_run: SmallRun, server: Server, tmp_path: Path
 ) -> None:
-    """Its name is a digest of them: also one with a right checksum."""
+    """Even if their checksum is valid: the generation's name is a digest of them."""
     _caption(small_run, Call(ALL), tmp_path)
     path = small_run.run.captions_folder("single_en") / "generation.json"
     other = small_run.run.captions_folder("single_zh") / "generation.json"

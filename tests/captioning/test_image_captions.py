@@ -1,4 +1,4 @@
-"""Prompts that know how many images there are, and what was said of each, by a model or by the source."""
+"""Prompts with the number of a set's images, and with their captions or the source's texts of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def multi(folder: Path, more: str = "") -> Job:
 
 
 def config(server: ChatServer, *jobs: str) -> CaptioningConfig:
-    """Small requests to ``server``. Asked in other words than it was trained with, its model finds no end."""
+    """Small requests to ``server``, whose model never ends its answers to an unknown prompt."""
     return CaptioningConfig(
         server=ServerConfig(urls=(server.url,)),
         tile_px=112,
@@ -45,15 +45,15 @@ def config(server: ChatServer, *jobs: str) -> CaptioningConfig:
 
 
 def asked_of_sets(server: ChatServer) -> list[str]:
-    """The words of the requests with a comparison, in any order."""
+    """The prompts that ask for a comparison, in any order."""
     asked = [payload["messages"][0]["content"][-1]["text"] for payload in server.payloads]
     return [text for text in asked if text.startswith("Compare")]
 
 
-def test_the_captions_of_a_set_s_images_are_asked_with_it(
+def test_the_prompt_of_a_set_contains_the_captions_of_its_images(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """Those that the same command made before; each by the name of its image."""
+    """The same command has made them. Each follows the name of its image."""
     small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server))
 
     texts = {
@@ -68,10 +68,10 @@ def test_the_captions_of_a_set_s_images_are_asked_with_it(
     assert any(text.startswith("Compare 3 images.") for text in asked)
 
 
-def test_a_rejected_caption_is_not_built_on(
+def test_a_rejected_caption_is_left_out_of_the_prompt(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """Where the filter has been."""
+    """If the run was filtered. A dash stands in its place."""
     small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "single_en"))
     run = small_run.run
     for shard in run.shards():
@@ -93,7 +93,7 @@ def test_a_rejected_caption_is_not_built_on(
 def test_a_prompt_without_captions_to_build_on_is_refused(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """Before anything is asked, with what to do."""
+    """Before anything is asked. The error says what to do."""
     with pytest.raises(SetupError, match=r"builds on captions of single_en, .* has none; make them first"):
         small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "multi_en"))
     assert [] == chat_server.payloads
@@ -102,7 +102,7 @@ def test_a_prompt_without_captions_to_build_on_is_refused(
 def test_the_job_to_build_on_can_be_named(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """One on images, in any language."""
+    """A job on images, in any language."""
     chinese = msgspec.structs.replace(SEED_JOBS[1], limit=20)
     job = multi(tmp_path, 'captions_of = "single_zh"')
     small_run.caption_jobs([SINGLE, chinese, job], config(chat_server, "single_zh", "multi_en"))
@@ -112,20 +112,20 @@ def test_the_job_to_build_on_can_be_named(
         small_run.caption_jobs([SINGLE, multi(tmp_path, 'captions_of = "single_fr"')], config(chat_server))
 
 
-def knowing(folder: Path, subject: str) -> Job:
-    """A job whose prompt is told the source's text."""
+def job_with_text(folder: Path, subject: str) -> Job:
+    """A job whose prompt contains the source's text."""
     file = folder / f"{subject}.toml"
     file.write_text('version = 1\ntext = "Compare with this: {text}"\nquestion = "Compare."\n')
     return Job(name=f"{subject}_told", subject=subject, language="en", prompt=str(file))
 
 
-def test_the_source_s_text_is_asked_with_an_image_and_a_set(
+def test_the_prompt_contains_the_source_texts_of_an_image_or_a_set(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """A .txt beside each; of a set that of each image, wherever it lies."""
+    """From a .txt beside each image; for a set, from those of all its images, whatever their shards."""
     for number in range(6):
         (small_run.pile / "loose" / f"p{number}.txt").write_text(f"Picture {number} <image>.\n")
-    jobs = [knowing(tmp_path, "image"), knowing(tmp_path, "set")]
+    jobs = [job_with_text(tmp_path, "image"), job_with_text(tmp_path, "set")]
     context = msgspec.structs.replace(context_of(small_run.run, *jobs), text_field="txt")
 
     caption_run(context, small_run.sources, config(chat_server))
@@ -136,9 +136,9 @@ def test_the_source_s_text_is_asked_with_an_image_and_a_set(
     assert "Compare with this: Image-1: - Image-2: - Image-3: Picture 0 ‹image›." in asked
 
 
-def test_a_text_that_is_nowhere_is_refused(
+def test_a_prompt_with_text_requires_a_text_setting(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """With the setting that says where it is."""
+    """The error names the setting."""
     with pytest.raises(UsageError, match=r"has \{text\}, and input.text doesn't say where"):
-        small_run.caption_jobs([knowing(tmp_path, "image")], config(chat_server))
+        small_run.caption_jobs([job_with_text(tmp_path, "image")], config(chat_server))

@@ -1,4 +1,4 @@
-"""Captions without a run folder."""
+"""The library function ``caption``, which needs no run folder."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ ON_CPU = TransformersConfig(device="cpu", batch_size=4)
 
 @pytest.fixture
 def photos(small_run: SmallRun) -> list[Path]:
-    """Six files."""
+    """Six image files."""
     return sorted((small_run.pile / "loose").iterdir())
 
 
-def test_captions_are_those_that_a_run_makes(
-    small_run: SmallRun, photos: list[Path], tiny_model: Path
-) -> None:
+def test_captions_equal_those_of_a_run(small_run: SmallRun, photos: list[Path], tiny_model: Path) -> None:
     """In the order of the images, with their paths as ids."""
     small_run.caption(
         msgspec.structs.replace(CONFIG, model=str(tiny_model), transformers=ON_CPU, jobs=("single_en",))
@@ -46,7 +44,7 @@ def test_captions_are_those_that_a_run_makes(
 
 
 def test_an_image_is_a_path_bytes_or_a_picture(photos: list[Path], chat_server: ChatServer) -> None:
-    """The same pixels are sent of each."""
+    """The same pixels are sent for each form."""
     path = photos[0]
     with Image.open(path) as picture:
         forms = [path, str(path), path.read_bytes(), picture]
@@ -57,8 +55,8 @@ def test_an_image_is_a_path_bytes_or_a_picture(photos: list[Path], chat_server: 
     assert 1 == len({_sent(payload)[0] for payload in chat_server.payloads})
 
 
-def test_a_set_is_one_caption(photos: list[Path], chat_server: ChatServer) -> None:
-    """Of its images in order; one that comes twice is asked once."""
+def test_a_set_gets_one_caption(photos: list[Path], chat_server: ChatServer) -> None:
+    """With its images in order. A set that is given twice is asked about once."""
     pair = (photos[0], photos[1])
     found = caption([pair, photos[2:5], pair], job="multi_en", engine=_server(chat_server), config=CONFIG)
 
@@ -67,7 +65,7 @@ def test_a_set_is_one_caption(photos: list[Path], chat_server: ChatServer) -> No
     assert f"multi_en:{photos[0]}+{photos[1]}" == found[0].id
 
 
-def test_what_cannot_be_read_is_a_failure(photos: list[Path], chat_server: ChatServer) -> None:
+def test_an_unreadable_image_is_a_failure(photos: list[Path], chat_server: ChatServer) -> None:
     """The others are captioned."""
     found = caption(
         ["gone.jpg", photos[0], b"no image", photos[1].read_bytes()[:200]],
@@ -82,8 +80,8 @@ def test_what_cannot_be_read_is_a_failure(photos: list[Path], chat_server: ChatS
     assert ("", True) == (found[0].text, bool(found[1].text))
 
 
-def test_refusals_that_outrun_captions_stop_nothing(photos: list[Path]) -> None:
-    """As many are asked for at a time: captions of the others are on their way."""
+def test_refusals_that_overtake_captions_do_not_end_the_call(photos: list[Path]) -> None:
+    """Captions of other images are still in flight."""
     numbers = itertools.count()
 
     def chat(asked: Asked) -> Reply:
@@ -99,10 +97,8 @@ def test_refusals_that_outrun_captions_stop_nothing(photos: list[Path]) -> None:
     assert [True] * 30 + [False] * 40 == sorted((each.failure is None for each in found), reverse=True)
 
 
-def test_what_is_asked_can_be_said_in_place_of_a_jobs_own_prompt(
-    photos: list[Path], chat_server: ChatServer
-) -> None:
-    """A job of any language, with its sampling greedy unless the config says otherwise."""
+def test_a_prompt_can_be_given_instead_of_the_jobs_own(photos: list[Path], chat_server: ChatServer) -> None:
+    """For a job in any language. Its sampling is greedy unless the config says otherwise."""
     job = Job(name="short_fr", subject="image", language="fr")
 
     caption(photos[:1], job=job, prompt="Décrivez l'image.", engine=_server(chat_server), config=CONFIG)
@@ -131,20 +127,20 @@ def test_what_is_asked_can_be_said_in_place_of_a_jobs_own_prompt(
         ),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(arguments: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused_in_one_line(arguments: dict[str, Any], message: str) -> None:
     """Before any model is loaded."""
     with pytest.raises(UsageError, match=message):
         caption(**{"images": ["a.jpg"], **arguments})
 
 
-def test_a_server_that_is_not_there_is_one_line(photos: list[Path]) -> None:
-    """No caption is a failure for it."""
+def test_an_unreachable_server_is_reported_in_one_line(photos: list[Path]) -> None:
+    """Instead of a failure for each caption."""
     with pytest.raises(SetupError, match=r"endpoint http://127\.0\.0\.1:9/v1 can't be reached"):
         caption(photos, engine=ServerConfig(urls=("http://127.0.0.1:9",)))
 
 
-def test_the_process_is_as_it_was_afterwards(photos: list[Path], tiny_model: Path) -> None:
-    """On a CPU torch works with one thread an operation, but only until the captions are there."""
+def test_the_number_of_torch_threads_is_restored_afterwards(photos: list[Path], tiny_model: Path) -> None:
+    """While it captions on a CPU, torch uses one thread per operation."""
     threads = torch.get_num_threads()
     caption(photos[:1], engine=ON_CPU, model=str(tiny_model), config=CONFIG)
 

@@ -1,4 +1,4 @@
-"""What is counted while captioning, and how it adds up."""
+"""Metrics of captioning, and the expected time computed from them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from triptych.captioning.regenerate import Answer
 MISSING = {"single_en": 10_999_950, "single_zh": 0, "multi_en": 76_950}
 
 
-def test_figures_survive_a_restart() -> None:
-    """Through the notes of run.json, and count on."""
+def test_metrics_survive_a_restart() -> None:
+    """They are kept in the notes of run.json."""
     metrics = JobMetrics(seconds=10.0, slots=4, slot_s=20.0)
     completion = Completion(id="x", text="A kite.", prompt_tokens=300, completion_tokens=5, attempts=3)
     metrics.count([Answer(completion=completion, asked_again=("loop",))], took_s=2.0)
@@ -26,7 +26,7 @@ def test_figures_survive_a_restart() -> None:
 
 
 def test_percentiles_are_at_most_a_tenth_too_high() -> None:
-    """Of a histogram of fixed size."""
+    """They come from a histogram of fixed size."""
     metrics = JobMetrics()
     for number in range(1, 1001):
         metrics.count([Answer(completion=Completion(id="x"))], took_s=number / 100)
@@ -37,14 +37,14 @@ def test_percentiles_are_at_most_a_tenth_too_high() -> None:
 
 
 def test_without_a_measurement_the_time_is_unknown() -> None:
-    """And how to get one is said; no rate is made up."""
-    said = expected_time({}, MISSING)
+    """The message says how to measure it."""
+    message = expected_time({}, MISSING)
 
-    assert "11,076,900 captions to make, time unknown until measured: try --sample 50 first" == said
+    assert "11,076,900 captions to make, time unknown until measured: try --sample 50 first" == message
 
 
 def test_measured_rates_of_this_run_are_used_and_named() -> None:
-    """Each job's own; a job that is done doesn't count."""
+    """Each job has its own. Finished jobs are left out."""
     notes = {"single_en.made": 50, "single_en.seconds": 10.0, "multi_en.made": 50, "multi_en.seconds": 40.0}
 
     assert (
@@ -54,18 +54,18 @@ def test_measured_rates_of_this_run_are_used_and_named() -> None:
 
 
 def test_a_job_without_a_measurement_is_named() -> None:
-    """Its captions aren't in the time."""
+    """Its captions aren't included in the time."""
     notes = {"multi_en.made": 50, "multi_en.seconds": 40.0, "single_en.made": 0, "single_en.seconds": 3.0}
 
-    said = expected_time(notes, MISSING)
+    message = expected_time(notes, MISSING)
 
-    assert said.startswith("about 17.1 h for 76,950 captions")
-    assert said.endswith("unknown for 10,999,950 of single_en")
+    assert message.startswith("about 17.1 h for 76,950 captions")
+    assert message.endswith("unknown for 10,999,950 of single_en")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(80, "80 s"), (600, "10 min"), (36_000, "10.0 h")])
-def test_a_duration_is_given_in_the_unit_that_suits_it(seconds: int, words: str) -> None:
-    """From seconds to days."""
-    said = expected_time({"multi_en.made": 10, "multi_en.seconds": 10.0}, {"multi_en": seconds})
+def test_a_duration_is_given_in_a_suitable_unit(seconds: int, words: str) -> None:
+    """In seconds, minutes or hours."""
+    message = expected_time({"multi_en.made": 10, "multi_en.seconds": 10.0}, {"multi_en": seconds})
 
-    assert said.startswith(f"about {words} for")
+    assert message.startswith(f"about {words} for")

@@ -1,4 +1,4 @@
-"""Captions that are made on four nodes: those of one machine, each asked for once, whatever dies."""
+"""Captioning on four nodes: the same captions as on one machine, each asked for once, whatever dies."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ FLAGS = {
     "filtering.grounding": False,
     "filtering.workers": 1,
 }
-LOST_A_WORKER = 6
-"""Requests, at most, that a worker's end costs: one in flight, and those of a tenth of a second before."""
+MAX_LOST_PER_WORKER = 6
+"""Requests that the death of a worker may cost: one in flight, and those of the last tenth of a second."""
 
 
 class Scene:
-    """A grouped run, the file of what is asked, and the nodes."""
+    """A grouped run, the file that records requests, and the nodes."""
 
     def __init__(self, folder: Path, nodes: RayNodes, asked: Path, fatal: Path, made: MadeUpRun) -> None:
         self.nodes, self._asked, self.fatal, self._made, self._folder = nodes, asked, fatal, made, folder
 
     def copy(self, name: str) -> Path:
-        """A run folder that nothing is captioned in."""
+        """A copy of the run folder, without captions."""
         self._asked.write_bytes(b"")
         self.fatal.write_bytes(b"")
         return Path(shutil.copytree(self._made.path, self._folder / name))
@@ -58,7 +58,7 @@ class Scene:
         return Counter(self._asked.read_text().split())
 
     def when_asked(self, count: int, act: Callable[[], object]) -> threading.Thread:
-        """Have ``act`` done once so much was asked for."""
+        """Call ``act`` in a thread once ``count`` requests were made."""
 
         def watch() -> None:
             while self.asked.total() < count:
@@ -72,7 +72,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, ray_nodes: RayNodes) -> Iterator[Scene]:
-    """The engine has the same files in this process as on the nodes."""
+    """The engine uses the same files in this process and on the nodes."""
     folder = tmp_path_factory.mktemp("cluster")
     asked, fatal = (Path(ray_nodes.environment[name]) for name in (ASKED, DIES_OF))
     with pytest.MonkeyPatch.context() as patched:
@@ -91,7 +91,7 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def finish(path: Path, address: str = "") -> dict[str, str]:
-    """Caption, filter and export; the digests of what is exported."""
+    """Caption, filter and export. Returns the digests of the exported files."""
     with open_run(path, settings={**FLAGS, "cluster.address": address}) as run:
         run.caption()
         run.filter()
@@ -101,14 +101,14 @@ def finish(path: Path, address: str = "") -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def one_machine(scene: Scene) -> dict[str, str]:
-    """What one machine exports."""
+    """The digests of what one machine exports."""
     exported = finish(scene.copy("one"))
     assert [1] * IMAGES == [*scene.asked.values()]
     return exported
 
 
 def test_four_nodes_export_what_one_machine_does(scene: Scene, one_machine: dict[str, str]) -> None:
-    """Each caption is asked for once, and nothing is left on its way."""
+    """Each caption is asked for once, and no temporary files are left."""
     path = scene.copy("four")
 
     assert one_machine == finish(path, scene.nodes.address)
@@ -120,36 +120,32 @@ def test_four_nodes_export_what_one_machine_does(scene: Scene, one_machine: dict
     assert not (path / "cluster").exists()
 
 
-def test_a_killed_worker_costs_what_it_had_in_flight(scene: Scene, one_machine: dict[str, str]) -> None:
-    """Another one goes on where it was."""
+def test_a_killed_worker_costs_only_its_requests_in_flight(scene: Scene, one_machine: dict[str, str]) -> None:
+    """Another worker continues its unit."""
     path = scene.copy("worker")
     killing = scene.when_asked(30, scene.nodes.kill_worker)
 
     assert one_machine == finish(path, scene.nodes.address)
 
     killing.join()
-    assert IMAGES <= scene.asked.total() <= IMAGES + LOST_A_WORKER
+    assert IMAGES <= scene.asked.total() <= IMAGES + MAX_LOST_PER_WORKER
     assert IMAGES == len(scene.asked)
 
 
-def test_a_node_that_leaves_costs_what_it_had_in_flight_and_one_that_joins_works(
-    scene: Scene, one_machine: dict[str, str]
-) -> None:
-    """A new node gets a worker."""
+def test_nodes_may_leave_and_join(scene: Scene, one_machine: dict[str, str]) -> None:
+    """A node that leaves costs only its requests in flight."""
     path = scene.copy("node")
     swapping = scene.when_asked(30, scene.nodes.swap)
 
     assert one_machine == finish(path, scene.nodes.address)
 
     swapping.join()
-    assert IMAGES <= scene.asked.total() <= IMAGES + LOST_A_WORKER
+    assert IMAGES <= scene.asked.total() <= IMAGES + MAX_LOST_PER_WORKER
     assert IMAGES == len(scene.asked)
 
 
-def test_a_killed_driver_goes_on_with_what_workers_had_made(
-    scene: Scene, one_machine: dict[str, str]
-) -> None:
-    """Also with what it hadn't taken over yet; a second driver is refused meanwhile."""
+def test_captions_of_workers_survive_a_killed_driver(scene: Scene, one_machine: dict[str, str]) -> None:
+    """Including those that it had not yet copied to the run. While it lives, a second driver is refused."""
     path = scene.copy("driver")
     driver = start(scene, path)
     scene.when_asked(40, lambda: None).join(60)
@@ -160,15 +156,17 @@ def test_a_killed_driver_goes_on_with_what_workers_had_made(
 
     assert "is in use by process" in second.stderr
     assert one_machine == finish(path, scene.nodes.address)
-    assert IMAGES <= scene.asked.total() <= IMAGES + 4 * LOST_A_WORKER
+    assert IMAGES <= scene.asked.total() <= IMAGES + 4 * MAX_LOST_PER_WORKER
     assert IMAGES == len(scene.asked)
 
 
 @pytest.mark.parametrize(
     "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.cluster) for seed in range(3, 20))]
 )
-def test_whatever_is_killed_whenever(seed: int, scene: Scene, one_machine: dict[str, str]) -> None:
-    """A worker, a node or the driver, at a moment that the seed draws."""
+def test_the_export_is_the_same_whatever_is_killed_and_when(
+    seed: int, scene: Scene, one_machine: dict[str, str]
+) -> None:
+    """A worker, a node or the driver, at a moment that depends on the seed."""
     path, rng = scene.copy(f"seed-{seed}"), random.Random(seed)
     kind, at = ("worker", "node", "driver")[seed % 3], rng.randrange(1, IMAGES - 20)
     if kind == "driver":
@@ -183,12 +181,12 @@ def test_whatever_is_killed_whenever(seed: int, scene: Scene, one_machine: dict[
     assert one_machine == finish(path, scene.nodes.address)
 
     workers = 4 if kind == "driver" else 1
-    assert IMAGES <= scene.asked.total() <= IMAGES + workers * LOST_A_WORKER
+    assert IMAGES <= scene.asked.total() <= IMAGES + workers * MAX_LOST_PER_WORKER
     assert IMAGES == len(scene.asked)
 
 
 def check(path: Path, address: str = "") -> dict[str, str]:
-    """Every caption of a run that was captioned; by the id of a question its answer, or why there is none."""
+    """Check every caption. Returns the answer or the failure of each question, by its id."""
     flags = {
         "checking.engine": FLAGS["captioning.engine"],
         "checking.captions": 0,
@@ -203,7 +201,7 @@ def check(path: Path, address: str = "") -> dict[str, str]:
 
 
 def test_four_nodes_check_what_one_machine_does(scene: Scene) -> None:
-    """Each statement is asked about once; a worker that dies costs what it had in flight."""
+    """Each statement is asked about once. A killed worker costs only its requests in flight."""
     path = scene.copy("checked")
     finish(path)
     expected = check(Path(shutil.copytree(path, path.with_name("checked-alone"))))
@@ -214,12 +212,12 @@ def test_four_nodes_check_what_one_machine_does(scene: Scene) -> None:
 
     killing.join()
     assert len(expected) > IMAGES // 2
-    assert len(expected) <= scene.asked.total() - before <= len(expected) + LOST_A_WORKER
+    assert len(expected) <= scene.asked.total() - before <= len(expected) + MAX_LOST_PER_WORKER
     assert not (path / "worker_journals").exists()
 
 
-def test_a_statement_that_kills_its_worker_three_times_has_no_answer(scene: Scene) -> None:
-    """It says so, and is asked again by the same command."""
+def test_a_question_that_kills_three_workers_is_a_failure(scene: Scene) -> None:
+    """The failure says so, and the same command asks again."""
     path = scene.copy("fatal-check")
     finish(path)
     expected = check(Path(shutil.copytree(path, path.with_name("fatal-check-alone"))))
@@ -235,7 +233,7 @@ def test_a_statement_that_kills_its_worker_three_times_has_no_answer(scene: Scen
 
 
 def start(scene: Scene, path: Path) -> subprocess.Popen[bytes]:
-    """A driver of its own."""
+    """Start a driver in another process."""
     command = [
         *(sys.executable, "-m", "triptych", "caption", str(path), "--cluster", scene.nodes.address),
         *(f"--set={key}={json.dumps(value)}" for key, value in FLAGS.items()),
@@ -243,8 +241,8 @@ def start(scene: Scene, path: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def test_a_request_that_kills_its_worker_three_times_is_a_failure(scene: Scene) -> None:
-    """It and what was asked with it; the rest is captioned, and the same command asks for it again."""
+def test_a_request_that_kills_three_workers_is_a_failure(scene: Scene) -> None:
+    """The others of its unit fail too. The same command asks for all of them again."""
     path = scene.copy("fatal")
     key = next(RunFolder.open(path).all_images()).key
     scene.fatal.write_text(f"single_en:{key}\n")
@@ -265,8 +263,8 @@ def test_a_request_that_kills_its_worker_three_times_is_a_failure(scene: Scene) 
     assert not any(row.failure and "three workers" in row.failure for row in again.values())
 
 
-def test_what_workers_had_made_is_taken_over_without_a_cluster_too(scene: Scene) -> None:
-    """A journal of a worker that the driver never read, beside a caption that it had."""
+def test_unread_journals_of_workers_are_recovered_without_a_cluster(scene: Scene) -> None:
+    """The run already has one of the captions in the worker's journal."""
     whole, path = scene.copy("whole"), scene.copy("left")
     finish(whole)
     rows = MadeUpRun(whole, whole).rows("single_en")
@@ -275,8 +273,8 @@ def test_what_workers_had_made_is_taken_over_without_a_cluster_too(scene: Scene)
     folder = RunFolder.open(path)
     generation, shard = folder.run_file.generations["single_en"], folder.shards()[0]
     of_shard = [row for row in rows if row.id.split(":")[1].startswith(f"{shard}/")]
-    there = folder.worker_journals / "captions" / "single_en" / generation / f"{shard}.abc.jsonl"
-    write_journal(there, of_shard)
+    worker_journal = folder.worker_journals / "captions" / "single_en" / generation / f"{shard}.abc.jsonl"
+    write_journal(worker_journal, of_shard)
     before = scene.asked.total()
 
     finish(path)

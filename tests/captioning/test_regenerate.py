@@ -1,4 +1,4 @@
-"""How an unusable answer is asked again, and what is kept."""
+"""Unusable answers are asked for again, and the best one is kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ GOOD_ZH = "一只红色的风筝在沙滩上空飞翔,两个穿外套的人抬�
 ENGLISH = AnswerCheck(language=LANGUAGES["en"])
 
 
-class Scripted:
-    """An engine that gives these answers, one after the other, and notes what it was asked."""
+class ScriptedEngine:
+    """An engine that gives these answers in order, and records the requests."""
 
     group_size = concurrency = slots = 1
 
@@ -43,27 +43,28 @@ REQUEST = CaptionRequest(id="single_en:a.jpg", prompt="Describe.", images=(b"12 
 SMALLER = CaptionRequest(id="single_en:a.jpg", prompt="Describe.", images=(b"6 tiles",), max_tokens=9)
 
 
-def said(text: str, finish_reason: str = "stop", **more: object) -> Completion:
+def answered(text: str, finish_reason: str = "stop", **more: object) -> Completion:
     return Completion(id=REQUEST.id, text=text, finish_reason=finish_reason, **more)
 
 
 def asked(*answers: Completion, times: int = 2) -> tuple[Answer, list[CaptionRequest]]:
-    engine = Scripted(*answers)
+    """The answer to REQUEST, and all requests that the engine got."""
+    engine = ScriptedEngine(*answers)
     found = ask(engine, [REQUEST], ENGLISH, times, lambda request: SMALLER if request == REQUEST else None)
     return found[0], engine.asked
 
 
-def test_a_usable_answer_is_not_asked_again() -> None:
+def test_a_usable_answer_is_not_asked_for_again() -> None:
     """One request, one answer."""
-    answer, requests = asked(said(GOOD_EN))
+    answer, requests = asked(answered(GOOD_EN))
 
     assert ((), 1) == (answer.asked_again, len(requests))
 
 
-def test_an_unusable_answer_is_asked_again_with_other_sampling() -> None:
-    """Another seed each time, the same ones in every run."""
-    answer, requests = asked(said(""), said("", "length", attempts=3), said(GOOD_EN))
-    _, once_more = asked(said(""), said(""), said(GOOD_EN))
+def test_an_unusable_answer_is_asked_for_again_with_random_sampling() -> None:
+    """With another seed each time, but the same seeds in every run."""
+    answer, requests = asked(answered(""), answered("", "length", attempts=3), answered(GOOD_EN))
+    _, once_more = asked(answered(""), answered(""), answered(GOOD_EN))
 
     assert (GOOD_EN, 5, ("empty", "empty")) == (
         answer.completion.text,
@@ -77,37 +78,37 @@ def test_an_unusable_answer_is_asked_again_with_other_sampling() -> None:
     assert requests == once_more
 
 
-def test_tokens_of_answers_that_were_not_taken_count() -> None:
-    """They were paid for, as its attempts were."""
+def test_tokens_of_discarded_answers_count() -> None:
+    """They were paid for. The attempts count too."""
     answer, _ = asked(
-        said("", prompt_tokens=100, completion_tokens=3),
-        said(GOOD_EN, "length", prompt_tokens=100, completion_tokens=9),
-        said(GOOD_EN, prompt_tokens=100, completion_tokens=20),
+        answered("", prompt_tokens=100, completion_tokens=3),
+        answered(GOOD_EN, "length", prompt_tokens=100, completion_tokens=9),
+        answered(GOOD_EN, prompt_tokens=100, completion_tokens=20),
     )
     completion = answer.completion
 
     assert (3, 300, 32) == (completion.attempts, completion.prompt_tokens, completion.completion_tokens)
 
 
-def test_of_unusable_answers_the_least_bad_is_kept() -> None:
-    """For the filter to judge; the number of times is bounded."""
-    answer, requests = asked(said(GOOD_ZH), said(GOOD_EN, "length"), said(""))
+def test_the_least_bad_of_unusable_answers_is_kept() -> None:
+    """The filter judges it. The number of requests is bounded."""
+    answer, requests = asked(answered(GOOD_ZH), answered(GOOD_EN, "length"), answered(""))
 
     assert (GOOD_EN, 3) == (answer.completion.text, len(requests))
     assert ("wrong language", "cut") == answer.asked_again
 
 
-def test_an_answer_is_kept_where_asking_again_fails() -> None:
+def test_an_answer_is_kept_if_asking_again_fails() -> None:
     """A cut caption is worth more than a failure."""
-    answer, _ = asked(said(GOOD_EN, "length"), Completion(id=REQUEST.id, failure="no answer: x"))
+    answer, _ = asked(answered(GOOD_EN, "length"), Completion(id=REQUEST.id, failure="no answer: x"))
 
     assert (GOOD_EN, None) == (answer.completion.text, answer.completion.failure)
 
 
-def test_what_is_too_long_is_asked_once_with_half_the_tiles() -> None:
-    """And recorded as such."""
+def test_a_request_that_is_too_long_is_sent_once_more_with_half_the_tiles() -> None:
+    """The answer records it."""
     too_long = Completion(id=REQUEST.id, failure="too long: http://host, HTTP 400: ...")
-    answer, requests = asked(too_long, said(GOOD_EN))
+    answer, requests = asked(too_long, answered(GOOD_EN))
     still_too_long, _ = asked(too_long, too_long)
 
     assert [REQUEST, SMALLER] == requests
@@ -122,16 +123,16 @@ def test_what_is_too_long_is_asked_once_with_half_the_tiles() -> None:
     )
 
 
-def test_a_set_that_is_not_named_as_asked_is_asked_again() -> None:
-    """Where no answer keeps to the names, the first is kept: the filter judges it."""
+def test_a_caption_with_wrong_image_names_is_asked_for_again() -> None:
+    """If no answer names the images correctly, the first is kept for the filter to judge."""
     check = AnswerCheck(language=LANGUAGES["en"], naming=Naming(label="Image-{number}", pattern=r"Image-\d+"))
     request = CaptionRequest(id="multi_en:s", prompt="Describe.", images=(b"one", b"two"), max_tokens=9)
-    unnamed = said("The first shows a pier at dawn, the second a boat.")
-    named = said("Image-1: a pier at dawn. Image-2: a boat.")
-    too_many = said("Image-1: a pier at dawn. Image-2: a boat. Image-3: a dog.")
+    unnamed = answered("The first shows a pier at dawn, the second a boat.")
+    named = answered("Image-1: a pier at dawn. Image-2: a boat.")
+    too_many = answered("Image-1: a pier at dawn. Image-2: a boat. Image-3: a dog.")
 
     def answer(*texts: Completion) -> Answer:
-        return ask(Scripted(*texts), [request], check, 2, lambda each: None)[0]
+        return ask(ScriptedEngine(*texts), [request], check, 2, lambda each: None)[0]
 
     assert (named.text, ("wrong image names",)) == _kept(answer(unnamed, named))
     assert (unnamed.text, ("wrong image names",) * 2) == _kept(answer(unnamed, too_many, unnamed))

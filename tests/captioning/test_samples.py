@@ -1,4 +1,4 @@
-"""Several answers to each request, of which the one that agrees most with the others is kept."""
+"""Several answers per request: the one that agrees most with the others is kept."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ CAR = "An old car is parked in front of a brick house with green shutters."
 REFUSAL = "I'm sorry, but I can't help with images of people."
 
 
-class Answering:
-    """An engine with a text for each request, by its number."""
+class ScriptedEngine:
+    """An engine that gives these texts in order."""
 
     concurrency = slots = 1
 
@@ -65,14 +65,14 @@ def request(name: str = "single_en:a", **sampling: float) -> CaptionRequest:
     )
 
 
-def answers(engine: Answering, *requests: CaptionRequest, samples: int, again: int = 0) -> list[Answer]:
+def answers(engine: ScriptedEngine, *requests: CaptionRequest, samples: int, again: int = 0) -> list[Answer]:
     check = AnswerCheck(language=LANGUAGES["en"])
     return ask(engine, requests, check, again, lambda _: None, samples)
 
 
-def test_the_answer_that_is_most_like_the_others_is_kept() -> None:
-    """Tokens are those of all; its id is that of the request."""
-    (answer,) = answers(Answering(CAR, RED, RED), request(), samples=3)
+def test_the_answer_most_similar_to_the_others_is_kept() -> None:
+    """It has the tokens of all samples, and the id of the request."""
+    (answer,) = answers(ScriptedEngine(CAR, RED, RED), request(), samples=3)
     made = answer.completion
 
     assert (RED, "single_en:a", 300, 30, 3) == (
@@ -86,8 +86,8 @@ def test_the_answer_that_is_most_like_the_others_is_kept() -> None:
     assert answer.agreement == round(expected, 4) and 0.5 < expected < 0.9
 
 
-def test_of_equals_the_first_is_kept_and_equal_answers_agree_wholly() -> None:
-    (answer,) = answers(Answering(RED, RED, RED), request(), samples=3)
+def test_equal_answers_agree_completely() -> None:
+    (answer,) = answers(ScriptedEngine(RED, RED, RED), request(), samples=3)
 
     assert (RED, 1.0) == (answer.completion.text, answer.agreement)
 
@@ -101,11 +101,11 @@ def test_of_equals_the_first_is_kept_and_equal_answers_agree_wholly() -> None:
         (("", "", ""), "", None),
     ],
 )
-def test_unusable_answers_are_kept_only_where_there_is_no_other(
+def test_unusable_answers_are_kept_only_if_there_is_no_other(
     texts: tuple[str, ...], kept: str, agreement: float | None
 ) -> None:
-    """However much they agree; failures count only where all have failed."""
-    (answer,) = answers(Answering(*texts), request(), samples=3)
+    """However much they agree. A failure is kept only if all samples failed."""
+    (answer,) = answers(ScriptedEngine(*texts), request(), samples=3)
 
     assert kept == answer.completion.text
     assert (agreement is None) == (answer.agreement is None)
@@ -114,11 +114,11 @@ def test_unusable_answers_are_kept_only_where_there_is_no_other(
 
 
 @pytest.mark.parametrize("group_size", [1, 2])
-def test_the_first_sample_is_as_configured_and_the_others_are_drawn_by_seeds_of_their_own(
+def test_the_first_sample_is_as_configured_and_the_others_are_random(
     group_size: int,
 ) -> None:
-    """The same each time; an engine that takes one request at a time is given all of them at once."""
-    engines = [Answering(*6 * [RED], group_size=group_size) for _ in range(2)]
+    """With fixed seeds of their own. An engine that takes one request at a time gets all samples at once."""
+    engines = [ScriptedEngine(*6 * [RED], group_size=group_size) for _ in range(2)]
     for engine in engines:
         answers(engine, request(), request("single_en:b"), samples=3)
     calls = [[each for call in engine.asked for each in call] for engine in engines]
@@ -131,9 +131,9 @@ def test_the_first_sample_is_as_configured_and_the_others_are_drawn_by_seeds_of_
     assert {0.7} == {each.temperature for each in drawn}
 
 
-def test_a_sampling_of_the_users_own_is_that_of_all_samples() -> None:
-    """But for its seed."""
-    engine = Answering(RED, RED)
+def test_a_sampling_set_by_the_user_applies_to_all_samples() -> None:
+    """Except for its seed."""
+    engine = ScriptedEngine(RED, RED)
     answers(engine, request(temperature=0.3, top_k=20, seed=5), samples=2)
     ((one, other),) = engine.asked
 
@@ -141,16 +141,16 @@ def test_a_sampling_of_the_users_own_is_that_of_all_samples() -> None:
     assert one.sampling.seed == 5 != other.sampling.seed
 
 
-def test_one_sample_is_asked_and_written_as_before() -> None:
-    (answer,) = answers(Answering(RED), request(), samples=1)
+def test_a_single_sample_has_no_agreement() -> None:
+    (answer,) = answers(ScriptedEngine(RED), request(), samples=1)
 
     assert Answer(completion=answer.completion) == answer
     assert b"agreement" not in msgspec.json.encode(Caption(id="a", job="b", agreement=answer.agreement))
 
 
-def test_each_sample_is_asked_again_with_a_seed_of_its_own() -> None:
-    """Where its answer is of no use."""
-    engine = Answering(REFUSAL, REFUSAL, RED, RED_TOO)
+def test_each_unusable_sample_is_asked_for_again_with_its_own_seed() -> None:
+    """Both samples are refusals at first."""
+    engine = ScriptedEngine(REFUSAL, REFUSAL, RED, RED_TOO)
     (answer,) = answers(engine, request(), samples=2, again=1)
     again = [each for call in engine.asked[1:] for each in call]
 
@@ -162,7 +162,7 @@ def test_each_sample_is_asked_again_with_a_seed_of_its_own() -> None:
 @pytest.mark.parametrize(
     "texts", [("一只红色的风筝。", "一只红色的风筝在飞。", "一辆旧车。"), ("红狗", "红狗儿", "车")]
 )
-def test_agreement_is_read_off_characters_of_any_language(texts: tuple[str, ...]) -> None:
+def test_agreement_works_in_any_language(texts: tuple[str, ...]) -> None:
     found = agreements(texts)
 
     assert found[2] < min(found[:2])
@@ -172,7 +172,7 @@ def test_agreement_is_read_off_characters_of_any_language(texts: tuple[str, ...]
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Says the same of a picture whenever it is asked with the same sampling."""
+    """A server whose answer depends only on the seed of the request."""
     server = Server(says=lambda asked: f"{RED} It is seen from place {asked.sampling.seed or 0} of many.")
     monkeypatch.setattr(counting_engine, "SERVER", server)
     return server
@@ -191,10 +191,8 @@ def captions_of(
     return sorted(rows, key=lambda row: row.id)
 
 
-def test_a_run_that_was_killed_between_samples_goes_on_to_the_same_captions(
-    tmp_path: Path, server: Server
-) -> None:
-    """Only the target that was being asked about is asked again; accounts have all tokens."""
+def test_a_run_killed_between_samples_ends_with_the_same_captions(tmp_path: Path, server: Server) -> None:
+    """Only the samples of the interrupted target are asked for again. The tokens of all samples count."""
     whole = captions_of(tmp_path, "whole", lambda run: run())
     assert (39, 13 * 27) == (len(server.asked), sum(row.completion_tokens for row in whole))
     server.asked.clear()

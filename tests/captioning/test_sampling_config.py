@@ -1,4 +1,4 @@
-"""How tokens are chosen: what can be set for a job, and what is refused because it would do nothing."""
+"""The sampling settings of a job, and those that are refused because they would do nothing."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ NOTHING = "no value without a temperature: the likeliest token is taken, so it w
         ({"max_tokens": 0}, "max_tokens 0 in captioning.sampling: expected 1 or more"),
     ],
 )
-def test_what_an_engine_would_ignore_or_bend_is_refused(settings: dict[str, object], message: str) -> None:
-    """With the reason, also when it comes from a file."""
+def test_settings_that_are_invalid_or_without_effect_are_refused(
+    settings: dict[str, object], message: str
+) -> None:
+    """With the reason, also if they come from a file."""
     with pytest.raises(UsageError, match=re.escape(message)):
         JobSampling(**settings)
     with pytest.raises(UsageError, match=re.escape(message)):
@@ -46,19 +48,19 @@ def test_what_an_engine_would_ignore_or_bend_is_refused(settings: dict[str, obje
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    """With its name and where it stands."""
+    """The error names it and its table."""
     with pytest.raises(msgspec.ValidationError, match=r"unknown field `temprature`.*sampling"):
         msgspec.convert({"sampling": {"single_en": {"temprature": 1.0}}}, CaptioningConfig)
 
 
 def test_an_unknown_job_is_refused() -> None:
-    """Rather than passed over."""
+    """It is not just ignored."""
     with pytest.raises(UsageError, match=r"captioning.sampling: unknown job 'single_fr'; there are"):
         load_config(flags={"captioning.sampling": {"single_fr": {}}})
 
 
-def test_a_job_of_which_nothing_is_said_is_greedy() -> None:
-    """With the tokens of its kind."""
+def test_a_job_without_settings_is_greedy() -> None:
+    """With the token limit for single images or for sets."""
     config = CaptioningConfig(sampling={"multi_zh": JobSampling(temperature=0.5, max_tokens=99)})
 
     assert GREEDY == config.sampling_of(JOBS["single_en"]).of_request("single_en:a.jpg")
@@ -67,15 +69,15 @@ def test_a_job_of_which_nothing_is_said_is_greedy() -> None:
     )
 
 
-def test_a_penalty_counts_in_greedy_search_too() -> None:
+def test_a_penalty_applies_to_greedy_search_too() -> None:
     """Nothing else changes."""
     asked = JobSampling(repetition_penalty=1.05).of_request("single_en:a.jpg")
 
     assert Sampling(repetition_penalty=1.05) == asked
 
 
-def test_every_request_draws_with_a_seed_of_its_own() -> None:
-    """Always the same one for the same request; another with another seed of the job."""
+def test_every_request_has_its_own_seed() -> None:
+    """It depends on the request's id and the job's seed alone."""
     job = JobSampling(temperature=0.7, seed=3)
 
     seeds = [job.of_request(f"single_en:{n}.jpg").seed for n in range(100)]
@@ -87,12 +89,12 @@ def test_every_request_draws_with_a_seed_of_its_own() -> None:
     assert 50 == job.of_request("x").top_k
 
 
-def test_a_greedy_request_says_all_of_it() -> None:
-    """What is left out, a server fills in from the model's generation_config.json, penalties too."""
+def test_a_greedy_request_sends_every_sampling_field() -> None:
+    """A server would fill in missing ones from the model's generation_config.json, including penalties."""
     request = CaptionRequest(id="a", prompt="Go.", images=(b"jpeg",), max_tokens=7)
     body = json.loads(Dialect().body("m", request))
 
-    said = {name: value for name, value in body.items() if name not in ("model", "messages")}
+    sent = {name: value for name, value in body.items() if name not in ("model", "messages")}
     assert {
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -101,4 +103,4 @@ def test_a_greedy_request_says_all_of_it() -> None:
         "top_k": 1,
         "top_p": 1.0,
         "repetition_penalty": 1.0,
-    } == said
+    } == sent

@@ -1,4 +1,4 @@
-"""How many requests are made ahead of the engine, and what becomes of a group."""
+"""The scheduler: how many requests are built in advance, and the rows of a group."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ GROUPS = 40
 IMAGE_BYTES = 600 * 1024
 
 
-class Waiting:
-    """An engine that answers when it is let."""
+class BlockedEngine:
+    """An engine that answers once ``may_answer`` is set."""
 
     group_size, concurrency, slots = 1, 16, 16
 
@@ -48,27 +48,27 @@ class Waiting:
 
 
 def groups(count: int) -> Iterator[Group]:
-    """Of one image each."""
+    """``count`` groups of one image each."""
     for number in range(count):
         target = Target(id=f"single_en:{number}", images=(ImageRecord(key=str(number)),))
         yield Group(job=JOBS["single_en"], shard="s", targets=(target,), missing=frozenset({target.id}))
 
 
 def request(group: Group, target: Target) -> CaptionRequest:
-    """As large as a request of eight tiles."""
+    """A request as large as one with eight tiles."""
     return CaptionRequest(id=target.id, prompt="Describe.", images=(bytes(IMAGE_BYTES),), max_tokens=9)
 
 
 def job_requests(**settings: object) -> JobRequests:
-    """Of single_en."""
+    """The JobRequests of single_en, with these settings."""
     return JobRequests(
         **{"request": request, "smaller": request, "check": AnswerCheck(language=LANGUAGES["en"]), **settings}
     )
 
 
 def test_requests_in_memory_are_bounded_in_bytes() -> None:
-    """Two of 0.6 MiB, and what other cores were making; the next are made when those are done."""
-    engine, made = Waiting(), []
+    """Two of 0.6 MiB, and those that other cores are building. The next ones wait until these are done."""
+    engine, made = BlockedEngine(), []
 
     def counted(group: Group, target: Target) -> CaptionRequest:
         made.append(target.id)
@@ -88,9 +88,9 @@ def test_requests_in_memory_are_bounded_in_bytes() -> None:
     assert GROUPS == len(made) == len(finished)
 
 
-def test_a_group_ends_as_a_row_for_each_target_that_was_missing() -> None:
-    """Text without the whitespace around it; an image that can't be read is a failure."""
-    engine = Waiting()
+def test_a_group_yields_a_row_for_each_missing_target() -> None:
+    """Its text is stripped. An unreadable image is a failure."""
+    engine = BlockedEngine()
     engine.may_answer.set()
 
     def one_unreadable(group: Group, target: Target) -> CaptionRequest:
@@ -110,31 +110,31 @@ def test_a_group_ends_as_a_row_for_each_target_that_was_missing() -> None:
 @pytest.mark.parametrize(
     ("finish_reason", "kept"), [("length", "一只红色的"), ("stop", "一只红色的 \ufffd\ufffd")]
 )
-def test_half_a_character_at_the_token_limit_is_left_off(finish_reason: str, kept: str) -> None:
-    """Tokens are bytes to some models; elsewhere it is what the model said, for the filter to judge."""
+def test_half_a_character_at_the_token_limit_is_removed(finish_reason: str, kept: str) -> None:
+    """Some models' tokens are bytes. If the model ended the text by itself, the filter judges it."""
 
-    class Cut(Waiting):
+    class CutEngine(BlockedEngine):
         def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
             text = "一只红色的 \ufffd\ufffd\n"
             return [Completion(id=each.id, text=text, finish_reason=finish_reason) for each in requests]
 
-    scheduler = Scheduler(groups(1), job_requests(), Cut(), threading.Event())
+    scheduler = Scheduler(groups(1), job_requests(), CutEngine(), threading.Event())
     (row,) = (row for batch in scheduler.finished() for each in batch for row in each.rows)
 
     assert kept == row.text
 
 
-def test_what_an_engine_raises_is_raised_when_the_others_have_ended() -> None:
-    """So that what they brought can be written."""
+def test_an_engine_error_is_raised_after_the_other_requests_have_ended() -> None:
+    """So that their captions can be written."""
 
-    class Failing(Waiting):
+    class FailingEngine(BlockedEngine):
         def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
             if requests[0].id == "single_en:0":
                 time.sleep(0.5)
                 raise RuntimeError("no server any more")
             return super().caption(requests)
 
-    engine = Failing()
+    engine = FailingEngine()
     engine.may_answer.set()
     found: list[str] = []
     with pytest.raises(RuntimeError, match="no server any more"):

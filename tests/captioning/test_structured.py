@@ -1,4 +1,4 @@
-"""Answers about sets in a form: what is asked, what is composed, what is refused."""
+"""Structured answers about sets: the requests, the composed captions, and what is refused."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ GOOD = "A street with trees and two parked cars."
 
 
 def config(server: ChatServer, **settings: Any) -> CaptioningConfig:
-    """Sets in English from an endpoint."""
+    """A config that captions sets in English by ``server``."""
     return CaptioningConfig(
         server=ServerConfig(urls=(server.url,)), tile_px=112, max_tiles=1, jobs=("multi_en",), **settings
     )
 
 
 def answering(server: ChatServer, *answers: str) -> None:
-    """Let the server say these things first, and then what it is asked for."""
+    """Let the server give these answers first, and then answers in the requested form."""
     left = list(answers)
 
     def complete(payload: dict[str, Any]) -> dict[str, Any]:
@@ -43,10 +43,10 @@ def answering(server: ChatServer, *answers: str) -> None:
     server.complete = complete
 
 
-def test_a_caption_is_composed_of_one_text_an_image_and_what_they_share(
+def test_a_caption_is_composed_of_a_text_per_image_and_a_shared_one(
     small_run: SmallRun, chat_server: ChatServer
 ) -> None:
-    """By the label of the prompt's contract; the model is told the form, and the server to hold it to it."""
+    """With the label of the prompt's naming. The request has the form in its prompt and as a JSON schema."""
     answering(chat_server)
 
     small_run.caption_jobs(STRUCTURED, config(chat_server))
@@ -64,8 +64,8 @@ def test_a_caption_is_composed_of_one_text_an_image_and_what_they_share(
     )
 
 
-def test_an_answer_in_another_form_is_asked_again(small_run: SmallRun, chat_server: ChatServer) -> None:
-    """As other unusable answers are."""
+def test_an_answer_in_another_form_is_asked_for_again(small_run: SmallRun, chat_server: ChatServer) -> None:
+    """Like other unusable answers."""
     one_too_few = json.dumps({"images": [GOOD], "shared": "None."})
     answering(chat_server, "{", one_too_few, GOOD)
 
@@ -76,10 +76,10 @@ def test_an_answer_in_another_form_is_asked_again(small_run: SmallRun, chat_serv
     assert [None] * len(SETS) == [row.failure for row in rows]
 
 
-def test_an_answer_that_never_comes_in_the_form_is_a_failure(
+def test_a_set_without_an_answer_in_the_form_is_a_failure(
     small_run: SmallRun, chat_server: ChatServer
 ) -> None:
-    """Not a caption: nobody would want to train on it."""
+    """Such an answer is no caption: nobody would want to train on it."""
     answering(chat_server, *["{"] * (1 + len(SETS)))
 
     with pytest.raises(SetupError, match="not one of 4 answers is of use; the last one: wrong form"):
@@ -89,7 +89,7 @@ def test_an_answer_that_never_comes_in_the_form_is_a_failure(
     assert failures <= {f"wrong form: '{{' is no JSON with {n} images and what they share" for n in (2, 3)}
 
 
-def test_a_server_that_does_not_hold_to_the_form_is_refused_before_work(
+def test_a_server_that_ignores_the_form_is_refused_before_work(
     small_run: SmallRun, chat_server: ChatServer
 ) -> None:
     """After one short answer."""
@@ -100,8 +100,10 @@ def test_a_server_that_does_not_hold_to_the_form_is_refused_before_work(
     assert (1, {}) == (len(chat_server.payloads), small_run.rows())
 
 
-def test_an_engine_that_cannot_is_refused_before_work(small_run: SmallRun, tiny_model: Path) -> None:
-    """With those that can."""
+def test_an_engine_without_structured_answers_is_refused_before_work(
+    small_run: SmallRun, tiny_model: Path
+) -> None:
+    """The error names the engines that have them."""
     in_process = CaptioningConfig(engine="transformers", model=str(tiny_model))
 
     with pytest.raises(
@@ -110,8 +112,8 @@ def test_an_engine_that_cannot_is_refused_before_work(small_run: SmallRun, tiny_
         small_run.caption_jobs(STRUCTURED, in_process)
 
 
-def test_a_prompt_without_names_of_images_is_refused(tmp_path: Path) -> None:
-    """Nothing says how parts would be put together."""
+def test_a_prompt_without_naming_is_refused(tmp_path: Path) -> None:
+    """Without labels, the parts can't be put together."""
     path = tmp_path / "own.toml"
     path.write_text('version = 1\ntext = "Compare the images."\n')
     job = jobs_from({"multi_en": {"structured": True, "prompt": str(path)}})[2]
@@ -141,10 +143,10 @@ def test_a_prompt_without_names_of_images_is_refused(tmp_path: Path) -> None:
         ("Image-1: A cat. Image-2: A dog.", "en", None),
     ],
 )
-def test_parts_are_put_together_as_the_language_does(
+def test_parts_are_put_together_in_the_style_of_the_language(
     answer: str, language: str, expected: str | None
 ) -> None:
-    """Names once, no line breaks; what isn't in the form, or leaves an image out, is no caption."""
+    """Each label once, no line breaks. Answers in another form, or without an image, give no caption."""
     prompt = load_prompt(next(job for job in jobs_from({}) if job.name == f"multi_{language}"))
 
     assert expected == compose(answer, prompt.naming, language_of(language), 2)

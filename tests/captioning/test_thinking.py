@@ -1,4 +1,4 @@
-"""Answers of models that think aloud."""
+"""Thoughts are removed from the answers of models that think aloud."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ CAPTION = "A red kite hangs over a field."
         CAPTION,
     ],
 )
-def test_the_text_behind_the_thoughts_is_the_answer(answer: str) -> None:
-    """Or before them, where nothing is behind; without a tag around it."""
+def test_the_text_after_the_thoughts_is_the_answer(answer: str) -> None:
+    """Or the text before them, if none follows. Tags around it are removed."""
     assert CAPTION == without_thinking(answer).strip()
 
 
 @pytest.mark.parametrize("answer", ["<think>A bird, or", " [THINK]A bird, or", "<think>A bird.</think>", ""])
-def test_thoughts_alone_are_no_answer(answer: str) -> None:
-    """Also where they never end."""
+def test_thoughts_alone_are_an_empty_answer(answer: str) -> None:
+    """Even if they never end."""
     assert "" == without_thinking(answer).strip()
 
 
 @pytest.mark.parametrize("answer", ["A sign reads <think> in red.", "<b>A kite.</b>", "A <answer> b"])
-def test_other_tags_are_the_filters_to_judge(answer: str) -> None:
-    """Nothing is cut off."""
+def test_other_tags_are_kept(answer: str) -> None:
+    """The filter judges them."""
     assert answer == without_thinking(answer)

@@ -1,4 +1,4 @@
-"""The tile fit, against the model library's own choice of grids."""
+"""Image sizes and tile grids, compared with the grids that the model's own library chooses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_grid_is_the_one_that_the_models_processor_chooses(max_tiles: int) -
 
 @pytest.mark.parametrize("budget", [1, 2, 3, 4, 6, 12])
 def test_a_fitted_picture_keeps_its_grid_in_a_model_that_takes_12_tiles(budget: int) -> None:
-    """So the number of tiles is settled by the client, whatever the server's own limit is."""
+    """So the client decides the number of tiles, whatever the server's own limit is."""
     for width, height in SIZES:
         columns, rows = tile_grid(width, height, 448, budget)
 
@@ -47,7 +47,7 @@ def test_a_fitted_picture_keeps_its_grid_in_a_model_that_takes_12_tiles(budget: 
         assert (columns, rows) == theirs
 
 
-def test_equally_close_grids_are_told_apart_by_pixels() -> None:
+def test_pixels_decide_between_equally_close_grids() -> None:
     """A small square stays one tile, a large one gets as many as it has pixels for."""
     assert (1, 1) == tile_grid(448, 448, 448, 12)
     assert (2, 2) == tile_grid(700, 700, 448, 12)
@@ -55,14 +55,14 @@ def test_equally_close_grids_are_told_apart_by_pixels() -> None:
 
 
 def test_one_tile_squashes_any_picture_to_a_square() -> None:
-    """Which is what the embedded model was trained on."""
+    """The embedded model was trained on such pictures."""
     jpeg = fit_to_tiles(picture(1, 300, 100), tile_grid(300, 100, 112, 1), 112)
 
     assert (112, 112) == unpack(jpeg).size
 
 
 def test_a_fitted_picture_is_a_jpeg_of_exactly_the_grid_with_full_chroma() -> None:
-    """4:4:4: no component is subsampled."""
+    """No component is subsampled (4:4:4)."""
     jpeg = fit_to_tiles(picture(2, 800, 500), (3, 2), 112)
 
     with Image.open(io.BytesIO(jpeg)) as image:
@@ -74,7 +74,7 @@ def test_a_fitted_picture_is_a_jpeg_of_exactly_the_grid_with_full_chroma() -> No
 
 
 @pytest.mark.parametrize(("image_count", "tiles"), [(1, 12), (2, 6), (3, 4), (5, 2), (20, 1)])
-def test_the_images_of_a_set_share_the_budget(image_count: int, tiles: int) -> None:
+def test_the_images_of_a_set_share_the_tile_budget(image_count: int, tiles: int) -> None:
     """In equal parts, and each has at least one tile."""
     assert tiles == tiles_per_image(12, image_count)
 
@@ -96,7 +96,7 @@ def test_without_tiles_the_longer_side_is_bounded(
 
 
 def test_without_tiles_the_images_of_a_set_share_the_pixels_of_one() -> None:
-    """As they share its tiles."""
+    """As they share the tiles of one."""
     assert [1540, 1088, 770, 1] == [
         side_per_image(1540, 1),
         side_per_image(1540, 2),
@@ -106,7 +106,7 @@ def test_without_tiles_the_images_of_a_set_share_the_pixels_of_one() -> None:
 
 
 def test_a_picture_that_is_small_enough_is_not_resampled() -> None:
-    """Its pixels are those of the original but for JPEG, at full chroma too."""
+    """Its pixels are the original's except for JPEG's losses, at full chroma."""
     whole = picture(3, 300, 200)
 
     sent = unpack(resized_jpeg(whole, (300, 200)))

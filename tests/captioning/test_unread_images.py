@@ -1,4 +1,4 @@
-"""Images that can't be read through a fault of the machine: the command stops, and blames none of them."""
+"""Images that can't be read because of the machine: the command stops, and none is recorded as failed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from triptych.runs.image_reader import read_unchanged
 from triptych.sources import loose_files
 from triptych.sources.remote_storage import ChangedObjectError
 
-LINE = rf"can't be read on {re.escape(socket.gethostname())} \(.*\): no image's fault; .*run the same command"
+MACHINE_ERROR = (
+    rf"can't be read on {re.escape(socket.gethostname())} \(.*\): no image's fault; .*run the same command"
+)
 
 
-def fails(number: int) -> Callable[..., bytes]:
+def failing_with(number: int) -> Callable[..., bytes]:
     def read(path: str, size_bytes: int | None = None) -> bytes:
         raise OSError(number, os.strerror(number), path)
 
@@ -35,14 +37,14 @@ def fails(number: int) -> Callable[..., bytes]:
 @pytest.mark.parametrize(
     "name", ["ESTALE", "EIO", "EMFILE", "ENFILE", "ENOMEM", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "ENODEV"]
 )
-def test_what_a_disk_a_mount_or_a_limit_says_ends_the_command(
+def test_an_error_of_the_machine_ends_the_command(
     small_run: SmallRun, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """In one line with the host; when it is mended, the same command makes everything."""
+    """In one line that names the host. Once it is fixed, the same command captions everything."""
     sources = small_run.sources
     with ScriptedEndpoint() as endpoint:
-        with monkeypatch.context() as patched, pytest.raises(SetupError, match=LINE):
-            patched.setattr(loose_files, "read_regular", fails(getattr(errno, name)))
+        with monkeypatch.context() as patched, pytest.raises(SetupError, match=MACHINE_ERROR):
+            patched.setattr(loose_files, "read_regular", failing_with(getattr(errno, name)))
             small_run.caption(config(endpoint), sources)
         assert 0 == counts(small_run)[1]
         small_run.caption(config(endpoint))
@@ -55,26 +57,26 @@ def moved(path: Path) -> None:
 
 
 def unmounted(path: Path) -> None:
-    """Its folder stays."""
+    """The empty folder stays."""
     moved(path)
     path.mkdir()
 
 
-@pytest.mark.parametrize("goes", [moved, unmounted])
-def test_a_source_that_is_not_there_any_more_ends_the_command(
-    small_run: SmallRun, goes: Callable[[Path], object]
+@pytest.mark.parametrize("remove", [moved, unmounted])
+def test_a_source_that_has_disappeared_ends_the_command(
+    small_run: SmallRun, remove: Callable[[Path], object]
 ) -> None:
-    """The folder that was named. An archive of many costs its images (see test_thousand_shards)."""
+    """If it is a folder. One archive of many costs only its own images (see test_thousand_shards)."""
     sources = small_run.sources
-    goes(small_run.pile)
-    with ScriptedEndpoint() as endpoint, pytest.raises(SetupError, match=LINE):
+    remove(small_run.pile)
+    with ScriptedEndpoint() as endpoint, pytest.raises(SetupError, match=MACHINE_ERROR):
         small_run.caption(config(endpoint), sources)
 
     assert 0 == counts(small_run)[1]
 
 
-def test_a_parquet_file_that_is_not_there_any_more_ends_the_command() -> None:
-    """pyarrow names no file, and its error is in another one."""
+def test_a_parquet_file_that_has_disappeared_ends_the_command() -> None:
+    """pyarrow's error has no file name, and is the context of another error."""
 
     def read(*_: object) -> bytes:
         try:
@@ -82,7 +84,7 @@ def test_a_parquet_file_that_is_not_there_any_more_ends_the_command() -> None:
         except OSError as error:
             raise OSError(f"/mnt/rows.parquet: read error: {error.strerror}") from None
 
-    with pytest.raises(SetupError, match=LINE):
+    with pytest.raises(SetupError, match=MACHINE_ERROR):
         read_unchanged(read, JOBS["single_en"], "rows", ImageRecord(key="rows/1"))
 
 
@@ -95,8 +97,8 @@ def test_a_parquet_file_that_is_not_there_any_more_ends_the_command() -> None:
         OSError("a.tar could not be opened when its images were listed"),
     ],
 )
-def test_other_errors_are_an_images(error: OSError) -> None:
-    """Of one that was replaced or has gone, or was never there."""
+def test_errors_of_a_single_image_are_its_failure(error: OSError) -> None:
+    """The image was replaced or removed, or could never be read."""
 
     def read(*_: object) -> bytes:
         raise error
@@ -105,14 +107,14 @@ def test_other_errors_are_an_images(error: OSError) -> None:
         read_unchanged(read, JOBS["single_en"], "files-00000", ImageRecord(key="a.jpg"))
 
 
-def test_captions_without_a_run_folder_end_likewise(
+def test_an_error_of_the_machine_ends_the_library_function_too(
     small_run: SmallRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No Caption says that its image is unreadable."""
+    """It doesn't return captions that call the image unreadable."""
 
     def read(path: Path) -> bytes:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
 
-    with ScriptedEndpoint() as endpoint, pytest.raises(SetupError, match=LINE):
+    with ScriptedEndpoint() as endpoint, pytest.raises(SetupError, match=MACHINE_ERROR):
         monkeypatch.setattr(Path, "read_bytes", read)
         caption([small_run.pile / "loose" / "p1.png"], engine=config(endpoint).server)

@@ -1,4 +1,4 @@
-"""Jobs of which no answer is of use stop early, and what the endpoint was to blame for is asked again."""
+"""Jobs without a useful answer stop early, and failures caused by the endpoint are asked for again."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def config(endpoint: ScriptedEndpoint, *jobs: str, **settings: Any) -> Captionin
 
 
 def is_trial(asked: Asked) -> bool:
-    """Whether it is about a picture of Triptych's own."""
+    """Whether a request is a trial, about a picture of Triptych's own."""
     return asked.body["max_tokens"] == TRIAL_TOKENS
 
 
 def counts(run: SmallRun) -> tuple[int, int]:
-    """Captions and failures in the journals."""
+    """The number of captions and of failures in the journals."""
     failures = [row.failure is not None for row in run.rows().values()]
     return failures.count(False), failures.count(True)
 
@@ -73,10 +73,8 @@ def counts(run: SmallRun) -> tuple[int, int]:
         (refuse(400, "cannot identify image file"), "cannot identify image file"),
     ],
 )
-def test_a_job_of_which_no_answer_is_of_use_ends_the_run(
-    small_run: SmallRun, answer: Reply, words: str
-) -> None:
-    """Though it has but 13 targets; nothing counts as a caption, and in the end all are asked again."""
+def test_a_job_without_a_useful_answer_ends_the_run(small_run: SmallRun, answer: Reply, words: str) -> None:
+    """Even with only 13 targets. Nothing counts as a caption, and the same command asks for all again."""
     with ScriptedEndpoint(lambda asked: well(asked) if is_trial(asked) else answer) as endpoint:
         with pytest.raises(SetupError) as raised:
             small_run.caption(config(endpoint))
@@ -88,8 +86,8 @@ def test_a_job_of_which_no_answer_is_of_use_ends_the_run(
     assert (PLANNED["single_en"], 0) == counts(small_run)
 
 
-def test_answers_of_no_use_are_in_the_journal_when_the_job_stops(small_run: SmallRun) -> None:
-    """With their words, as failures, and so are those that were in flight."""
+def test_useless_answers_are_recorded_when_the_job_stops(small_run: SmallRun) -> None:
+    """They become failures that quote them, and so do those that were in flight."""
     with ScriptedEndpoint() as endpoint:
         words = [f"I'm sorry, I can't see image {number}." for number in range(99)]
         left = iter(words)
@@ -102,8 +100,8 @@ def test_answers_of_no_use_are_in_the_journal_when_the_job_stops(small_run: Smal
     assert all(failure.startswith("refusal: \"I'm sorry") for failure in failures)
 
 
-def test_answers_of_no_use_are_in_the_journal_when_the_endpoint_ends(small_run: SmallRun) -> None:
-    """The run ends with the endpoint's fault, and they are not lost with it."""
+def test_useless_answers_are_recorded_when_the_endpoint_breaks_down(small_run: SmallRun) -> None:
+    """The run ends with the endpoint's error, but they are not lost."""
     with ScriptedEndpoint() as endpoint:
         sorry, ends = say("I'm sorry, I can't help with that."), refuse(503, "down")
         endpoint.chat = lambda asked: sorry if len(endpoint.asked) < 8 or is_trial(asked) else ends
@@ -113,8 +111,8 @@ def test_answers_of_no_use_are_in_the_journal_when_the_endpoint_ends(small_run: 
     assert 2 <= counts(small_run)[1]
 
 
-def test_one_usable_answer_lets_the_others_pass(small_run: SmallRun) -> None:
-    """They are the filter's to judge, whenever they came."""
+def test_one_usable_answer_makes_the_others_captions(small_run: SmallRun) -> None:
+    """The filter judges them, whenever they came."""
     with ScriptedEndpoint() as endpoint:
         sorry = say("I'm sorry, I can't help with that.")
         endpoint.chat = lambda asked: well(asked) if len(endpoint.asked) == 9 else sorry
@@ -123,8 +121,8 @@ def test_one_usable_answer_lets_the_others_pass(small_run: SmallRun) -> None:
     assert (PLANNED["single_en"], 0) == counts(small_run)
 
 
-def test_what_failed_because_of_the_endpoint_is_asked_again_by_the_same_command(small_run: SmallRun) -> None:
-    """Where it broke down or was set up too small; what an image is to blame for stays a failure."""
+def test_failures_of_the_endpoint_are_asked_for_again_by_the_same_command(small_run: SmallRun) -> None:
+    """If it broke down or its limits were too low. Failures caused by an image stay."""
     faults = [refuse(500, "engine"), refuse(413, "too large"), refuse(400, "cannot identify image file")]
 
     def chat(asked: Asked) -> Reply:
@@ -146,19 +144,19 @@ def test_what_failed_because_of_the_endpoint_is_asked_again_by_the_same_command(
     }
 
 
-WHOLE_PAGE = Reply(200, [b"<html>Please log in</html>"], {"Content-Type": "text/html"})
-SPENT = Reply(
+LOGIN_PAGE = Reply(200, [b"<html>Please log in</html>"], {"Content-Type": "text/html"})
+QUOTA_EXCEEDED = Reply(
     429, [b'{"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}']
 )
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_of_all"),
+    ("fault", "affects_trials"),
     [
         (refuse(404, "model 'looker' not found, try pulling it first"), True),
-        (SPENT, True),
+        (QUOTA_EXCEEDED, True),
         (refuse(500, "CUDA error"), True),
-        (WHOLE_PAGE, True),
+        (LOGIN_PAGE, True),
         (refuse(400, "the model has been unloaded"), True),
         (refuse(400, "flagged by the new policy"), False),
         (refuse(403, "your input was flagged"), False),
@@ -167,15 +165,15 @@ SPENT = Reply(
     ],
     ids=lambda case: None if isinstance(case, bool) else f"{case.status}",
 )
-def test_an_endpoint_that_turns_bad_late_is_asked_again_for_all_of_it(
-    tmp_path: Path, fault: Reply, is_of_all: bool
+def test_an_endpoint_that_breaks_after_good_answers_stops_the_command(
+    tmp_path: Path, fault: Reply, affects_trials: bool
 ) -> None:
-    """After good answers, of trials too or not: the command stops, and the same one makes what is missing."""
+    """Whether or not trials fail too. The same command then makes the missing captions."""
     made_up = make_up_run(tmp_path, 45)
     run = SmallRun(RunFolder.open(made_up.path), made_up.pile)
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda asked: (
-            well(asked) if len(endpoint.asked) <= 10 or not (is_of_all or not is_trial(asked)) else fault
+            well(asked) if len(endpoint.asked) <= 10 or not (affects_trials or not is_trial(asked)) else fault
         )
         with pytest.raises(SetupError, match=r"run the same command|api_key_env"):
             run.caption(config(endpoint, max_in_flight=16, ask_again=1))
@@ -187,8 +185,8 @@ def test_an_endpoint_that_turns_bad_late_is_asked_again_for_all_of_it(
     assert (45, 0) == counts(run)
 
 
-def test_what_fails_again_stays_a_failure_and_stops_nothing(tmp_path: Path) -> None:
-    """More of them than would stop a job, and nothing else to ask for: the command ends well each time."""
+def test_repeated_failures_stay_and_do_not_stop_the_command(tmp_path: Path) -> None:
+    """Even if there are enough of them to stop a job, and nothing else to ask for."""
 
     def chat(asked: Asked) -> Reply:
         odd = sum(json.dumps(asked.body).encode()) % 2 == 1
@@ -205,8 +203,8 @@ def test_what_fails_again_stays_a_failure_and_stops_nothing(tmp_path: Path) -> N
     assert first == counts(run)
 
 
-def test_a_folder_of_refused_images_is_passed_by_the_same_command(tmp_path: Path) -> None:
-    """It stops once; those that are refused again are their images' failures."""
+def test_a_folder_of_refused_images_stops_the_command_only_once(tmp_path: Path) -> None:
+    """The same command then records images that are refused again as failed, and continues."""
     made_up = make_up_run(tmp_path, 80)
     run = SmallRun(RunFolder.open(made_up.path), made_up.pile)
     taken, refused = list[str](), set[str]()
@@ -232,8 +230,8 @@ def test_a_folder_of_refused_images_is_passed_by_the_same_command(tmp_path: Path
 
 
 @pytest.mark.parametrize(("at_a_time", "stops"), [(1, True), (64, False)])
-def test_refusals_that_outrun_captions_stop_nothing(at_a_time: int, stops: bool) -> None:
-    """Of 64 that are asked for at a time, 30 may be refused before the first caption is there."""
+def test_refusals_that_overtake_captions_do_not_stop_the_job(at_a_time: int, stops: bool) -> None:
+    """Of 64 requests in flight, 30 may be refused before the first caption. One at a time, they stop it."""
 
     def finished(number: int, **what: Any) -> FinishedGroup:
         row = Caption(id=f"single_en:{number}", job="single_en", **what)
@@ -251,8 +249,8 @@ def failed(numbers: Iterable[int]) -> list[FinishedGroup]:
     return [FinishedGroup(group=None, rows=[row], answers=[], took_s=0.0) for row in rows]
 
 
-def test_units_of_a_job_are_one_streak() -> None:
-    """A few useless answers in each of many units stop the job as many in a row do."""
+def test_useless_answers_are_counted_over_all_units_of_a_job() -> None:
+    """A few in each of many units stop the job, like many in a row."""
     streak, stopping, given = Streak(), threading.Event(), []
     with pytest.raises(SetupError, match="not one of 21"):
         for start in range(0, 700, 7):
@@ -262,8 +260,8 @@ def test_units_of_a_job_are_one_streak() -> None:
     assert 21 == sum(map(len, given))
 
 
-def test_a_unit_without_a_caption_ends_nothing() -> None:
-    """Others of the job may have some."""
+def test_a_unit_without_a_caption_does_not_stop_the_job() -> None:
+    """Other units of the job may have some."""
     streak = Streak(has_captions=False)
     unit = iter([failed([0])])
     given = [*stop_where_useless(unit, "single_en", threading.Event(), streak=streak, is_part=True)]
@@ -273,8 +271,8 @@ def test_a_unit_without_a_caption_ends_nothing() -> None:
     ]
 
 
-def test_failures_that_a_caption_follows_are_the_images(small_run: SmallRun) -> None:
-    """They are recorded, also the last ones of a job."""
+def test_failures_among_captions_are_attributed_to_the_images(small_run: SmallRun) -> None:
+    """They are recorded, including the last ones of a job."""
     with ScriptedEndpoint() as endpoint:
         bad = refuse(400, "cannot identify image file")
         endpoint.chat = lambda asked: (
@@ -287,8 +285,8 @@ def test_failures_that_a_caption_follows_are_the_images(small_run: SmallRun) -> 
     assert 0 < failed == counts(small_run)[1]
 
 
-def test_sets_that_an_endpoint_takes_no_more_than_one_image_of_stop_at_the_first(small_run: SmallRun) -> None:
-    """With the server's words and what to start it with; single images are captioned."""
+def test_an_endpoint_limited_to_one_image_stops_a_job_on_sets_at_once(small_run: SmallRun) -> None:
+    """The error quotes the server and says how to start it. Single images are captioned."""
 
     def one_image(asked: Asked) -> Reply:
         return well(asked) if asked.images == 1 else refuse(400, "At most 1 image(s) may be provided.")

@@ -1,10 +1,10 @@
-"""Every change that Python code makes below a folder, counted, noted, and made to fail at will.
+"""Records every change that Python code makes below a folder, and can make any of them fail.
 
-Comes in: a folder, a fault or none. Goes out: the changes in their order, each as a Change. Watched are the
-functions of ``os`` and files opened for writing, in this process: install it in a child that ends. It can't
-see stores to memory maps (what is in a mapped file is read at its next fsync), nor writes by C code such as
-``numpy.tofile`` or faiss: what it missed shows where replayed changes don't give the folder that is there
-(see disk). Files without a name (O_TMPFILE) can fail, and are part of no folder.
+Comes in: a folder, optionally a fault. Goes out: the changes in order, each as a Change. Functions of ``os``
+and ``open`` are patched in this process, so install it in a child process. It can't see stores to memory maps
+(a mapped file is read at its next fsync), nor writes by C code such as ``numpy.tofile`` or faiss. If it
+misses one, the replayed changes don't give the real folder (see disk). Changes to files without a name
+(O_TMPFILE) can fail, but belong to no folder.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from typing import IO, Any, NamedTuple, TypeVar
 T = TypeVar("T")
 
 NAMELESS = ""
-"""The path of a file that was made without a name."""
+"""The path of a file that was created without a name."""
 
 
 class Change(NamedTuple):
     """One change. Paths are relative to the watched folder."""
 
     kind: str
-    """open (made or emptied), write, sync, rename, link, unlink, mkdir, rmdir, truncate or allocate."""
+    """open (to write), write, sync, sync folder, rename, link, unlink, mkdir, rmdir, truncate or allocate."""
     path: str
     other: str = ""
-    """Of a rename or link: the new name."""
+    """The new name, for a rename or link."""
     data: bytes = b""
-    """What was written; at a sync of a file, all that is in it."""
+    """The bytes written; for the sync of a file, its whole content."""
     at: int = 0
-    """Where it was written; the size that opening, truncation or allocation leaves."""
+    """The offset of a write; the file's size after an open or truncation, its minimum after an allocation."""
     is_new: bool = False
-    """Of what was opened: it wasn't there before."""
+    """For an open: whether it created the file."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.path or 'a file without a name'}{self.other and ' to '}{self.other}"
 
 
 class Fault:
-    """What happens at a change. This one: nothing."""
+    """Intercepts changes. This base class lets all of them happen."""
 
-    def meets(self, number: int, change: Change, write: Callable[[bytes], int] | None) -> int | None:
-        """Called before change ``number`` (from 0) is made. ``write`` writes to the file of a write.
+    def intercept(self, number: int, change: Change, write: Callable[[bytes], int] | None) -> int | None:
+        """Called before change ``number`` (from 0) is made. ``write`` writes to the file, if it is a write.
 
-        May raise OSError or end the process. A number is returned in place of making the change: that many
-        bytes were written.
+        May raise OSError or end the process. If it returns a number, the change is not made, and that many
+        bytes count as written.
         """
         return None
 
 
 class Watch:
-    """Counts the changes below ``root``."""
+    """Records the changes below ``root``, each of which ``fault`` may intercept."""
 
     def __init__(self, root: Path, fault: Fault | None = None, *, with_data: bool = False) -> None:
         self._root = f"{root.resolve()}/"
@@ -68,7 +68,7 @@ class Watch:
         self.changes: list[Change] = []
 
     def install(self) -> None:
-        """From now on, for the rest of this process."""
+        """Start watching, until this process ends."""
         for name in ("rename", "replace"):
             setattr(os, name, self._two_names("rename", getattr(os, name)))
         for name in ("link", "symlink"):
@@ -91,9 +91,9 @@ class Watch:
         io.open = builtins.open = self._open  # type: ignore[assignment]
 
     def make(self, change: Change, do: Callable[[], T], write: Callable[[bytes], int] | None = None) -> T:
-        """Make ``change`` unless the fault has it otherwise, and note it."""
+        """Make ``change`` by calling ``do``, unless the fault intercepts it, and record it."""
         with self._lock:
-            instead = self._fault.meets(len(self.changes), change, write)
+            instead = self._fault.intercept(len(self.changes), change, write)
             done: Any = do() if instead is None else instead
             if change.kind == "write" and self._with_data:
                 change = change._replace(data=change.data[:done])
@@ -103,7 +103,7 @@ class Watch:
     # -- names ------------------------------------------------------------------------------------
 
     def path_of(self, name: Any, dir_fd: int | None = None) -> str | None:
-        """Relative to the root; NAMELESS of a file without a name; None elsewhere."""
+        """The path relative to the root; NAMELESS for a file without a name; None outside the root."""
         if isinstance(name, int):
             found = self._real["readlink"](f"/proc/self/fd/{name}")
             if found.endswith(" (deleted)"):
@@ -212,7 +212,7 @@ class Watch:
         def do() -> _WatchedFile:
             return _WatchedFile(self, file, mode.replace("b", "").replace("t", ""), closefd, opener)
 
-        if isinstance(file, int) or opener is not None:  # os.open has seen it
+        if isinstance(file, int) or opener is not None:  # os.open has recorded it
             raw = do()
         else:
             raw = self.make(self._opening(path, is_emptied="w" in mode), do)
@@ -237,7 +237,7 @@ class Watch:
 
 
 class _WatchedFile(io.FileIO):
-    """What lies below Python's buffers."""
+    """The raw file below Python's buffers: records its writes and truncations."""
 
     def __init__(self, watch: Watch, file: Any, mode: str, closefd: bool, opener: Any) -> None:
         super().__init__(file, mode, closefd, opener)

@@ -1,12 +1,12 @@
-"""What lies on a disk after a crash: changes replayed up to a moment, with or without what was not synced.
+"""The content of a disk after a crash: changes replayed up to a moment, with or without unsynced ones.
 
-Comes in: changes in their order. Goes out: a folder. A kill leaves what was changed; of a power cut there are
-three models:
+Comes in: changes in order. Goes out: a folder. After a kill, all changes are there. After a power cut, it
+depends on the file system, for which there are three models:
 
-- ext4, ordered: names change in order, up to some moment after the last fsync of anything; of a file that was
-  not synced since, what was written is there or not.
-- strict: a file has what it had at its own last fsync, a folder the names that it had at its own.
-- any order: as strict, and of the names and bytes that were not synced any may be there.
+- ext4, ordered: names change in order, up to some moment after the last fsync of any file; data written to a
+  file after its own last fsync may be there or not.
+- strict: a file has its content at its own last fsync, a folder its names at its own last fsync.
+- any order: as strict, but any of the names and bytes that were not synced may be there too.
 
 Not its job: making changes (see changes).
 """
@@ -24,8 +24,8 @@ ORDERED, STRICT, ANY_ORDER = "power cut, ext4", "power cut, strict", "power cut,
 POWER_CUTS = (ORDERED, STRICT, ANY_ORDER)
 
 
-class Node:
-    """A file, as it is in memory and as it is on disk."""
+class File:
+    """A file: its content now (``live``), and at its last fsync (``durable``)."""
 
     def __init__(self) -> None:
         self.live = bytearray()
@@ -33,74 +33,74 @@ class Node:
 
 
 class Folder:
-    """A folder, likewise."""
+    """A folder: its names now (``live``), and at its last fsync (``durable``)."""
 
     def __init__(self) -> None:
-        self.live: dict[str, Node | Folder] = {}
-        self.durable: dict[str, Node | Folder] = {}
+        self.live: dict[str, File | Folder] = {}
+        self.durable: dict[str, File | Folder] = {}
 
 
 class Disk:
-    """One folder, its own entry on disk."""
+    """The watched folder after ``changes``. Its own entry is always durable."""
 
     def __init__(self, changes: Sequence[Change] = ()) -> None:
         self.root = Folder()
         for change in changes:
-            self.make(change)
+            self.apply(change)
 
-    def make(self, change: Change) -> None:
-        """As the file system does."""
+    def apply(self, change: Change) -> None:
+        """Apply ``change`` as the file system does."""
         if change.path == NAMELESS and change.kind != "link":
             return
         if change.kind == "sync folder":
             folder = self._folder(change.path)
             folder.durable = dict(folder.live)
             return
-        above, name = self._above(change.path)
+        parent, name = self._parent(change.path)
         match change.kind:
             case "open":
-                node = above.live.setdefault(name, Node())
-                assert isinstance(node, Node)
-                _resize(node, change.at)
+                file = parent.live.setdefault(name, File())
+                assert isinstance(file, File)
+                _resize(file, change.at)
             case "write":
-                node = self._file(change.path)
-                _resize(node, max(len(node.live), change.at))
-                node.live[change.at : change.at + len(change.data)] = change.data
+                file = self._file(change.path)
+                _resize(file, max(len(file.live), change.at))
+                file.live[change.at : change.at + len(change.data)] = change.data
             case "sync":
-                node = self._file(change.path)
-                node.live[:] = change.data  # also what came through a map
-                node.durable = change.data
+                file = self._file(change.path)
+                file.live[:] = change.data  # includes stores to a memory map
+                file.durable = change.data
             case "truncate":
                 _resize(self._file(change.path), change.at)
             case "allocate":
-                node = self._file(change.path)
-                _resize(node, max(len(node.live), change.at))
+                file = self._file(change.path)
+                _resize(file, max(len(file.live), change.at))
             case "rename":
-                to, new = self._above(change.other)
-                to.live[new] = above.live.pop(name)
+                to, new = self._parent(change.other)
+                to.live[new] = parent.live.pop(name)
             case "unlink" | "rmdir":
-                del above.live[name]
+                del parent.live[name]
             case "mkdir":
-                above.live[name] = Folder()
+                parent.live[name] = Folder()
             case _:
                 raise ValueError(f"{change} is not known to the model of a disk")
 
-    def files(self) -> Iterator[tuple[str, Node]]:
-        """All that have a name now, with it."""
+    def files(self) -> Iterator[tuple[str, File]]:
+        """The path and the file of every name there is now."""
         yield from _files(self.root, "")
 
     def write_to(self, target: Path) -> None:
-        """As a kill leaves it."""
-        _write(self.root, target, lambda folder: folder.live, lambda node: bytes(node.live))
+        """Write the folder as a kill leaves it."""
+        _write(self.root, target, lambda folder: folder.live, lambda file: bytes(file.live))
 
     def write_durable_to(self, target: Path) -> None:
-        """As the strict model has it after a power cut."""
-        _write(self.root, target, lambda folder: folder.durable, lambda node: node.durable)
+        """Write the folder as the strict model has it after a power cut."""
+        _write(self.root, target, lambda folder: folder.durable, lambda file: file.durable)
 
     def write_any_of_to(self, target: Path, rng: random.Random) -> None:
-        """The same with some of what was not synced."""
+        """Write the folder as the strict model has it, plus some of what was not synced."""
 
-        def names(folder: Folder) -> dict[str, Node | Folder]:
+        def names(folder: Folder) -> dict[str, File | Folder]:
             chosen = dict(folder.durable)
             for name in sorted(folder.live.keys() | folder.durable.keys()):
                 if folder.live.get(name) is not folder.durable.get(name) and rng.random() < 0.5:
@@ -109,33 +109,33 @@ class Disk:
                         chosen[name] = folder.live[name]
             return chosen
 
-        _write(self.root, target, names, lambda node: _some_of(node, rng))
+        _write(self.root, target, names, lambda file: _some_of(file, rng))
 
     def write_synced_files_to(self, target: Path, rng: random.Random) -> None:
-        """All names, and of each file what was synced or all of it."""
-        _write(self.root, target, lambda folder: folder.live, lambda node: _some_of(node, rng))
+        """Write all names, and of each file what was synced and perhaps more."""
+        _write(self.root, target, lambda folder: folder.live, lambda file: _some_of(file, rng))
 
     def _folder(self, path: str) -> Folder:
-        found: Node | Folder = self.root
+        found: File | Folder = self.root
         for part in PurePosixPath(path).parts:
             assert isinstance(found, Folder)
             found = found.live[part]
         assert isinstance(found, Folder)
         return found
 
-    def _above(self, path: str) -> tuple[Folder, str]:
+    def _parent(self, path: str) -> tuple[Folder, str]:
         pure = PurePosixPath(path)
         return self._folder(str(pure.parent)), pure.name
 
-    def _file(self, path: str) -> Node:
-        above, name = self._above(path)
-        node = above.live[name]
-        assert isinstance(node, Node)
-        return node
+    def _file(self, path: str) -> File:
+        parent, name = self._parent(path)
+        file = parent.live[name]
+        assert isinstance(file, File)
+        return file
 
 
 def after_power_cut(kind: str, changes: Sequence[Change], seed: str, target: Path) -> None:
-    """Write to ``target`` what ``changes`` leave when the power goes after the last of them."""
+    """Write to ``target`` what is on disk if the power fails after the last of ``changes``."""
     rng = random.Random(seed)
     if kind == STRICT:
         Disk(changes).write_durable_to(target)
@@ -149,30 +149,30 @@ def after_power_cut(kind: str, changes: Sequence[Change], seed: str, target: Pat
         Disk(changes[:until]).write_synced_files_to(target, rng)
 
 
-def _some_of(node: Node, rng: random.Random) -> bytes:
-    """What is synced, or all, or, where it has only grown, something between."""
-    live = bytes(node.live)
+def _some_of(file: File, rng: random.Random) -> bytes:
+    """The synced content, all content, or something between if the file has only grown."""
+    live = bytes(file.live)
     choice = rng.randrange(3)
     if choice == 0:
-        return node.durable
-    if choice == 1 and live.startswith(node.durable):
-        return live[: rng.randint(len(node.durable), len(live))]
+        return file.durable
+    if choice == 1 and live.startswith(file.durable):
+        return live[: rng.randint(len(file.durable), len(live))]
     return live
 
 
-def _resize(node: Node, size: int) -> None:
-    if size <= len(node.live):
-        del node.live[size:]
+def _resize(file: File, size: int) -> None:
+    if size <= len(file.live):
+        del file.live[size:]
     else:
-        node.live.extend(bytes(size - len(node.live)))
+        file.live.extend(bytes(size - len(file.live)))
 
 
-def _files(folder: Folder, above: str) -> Iterator[tuple[str, Node]]:
+def _files(folder: Folder, prefix: str) -> Iterator[tuple[str, File]]:
     for name, each in sorted(folder.live.items()):
         if isinstance(each, Folder):
-            yield from _files(each, f"{above}{name}/")
+            yield from _files(each, f"{prefix}{name}/")
         else:
-            yield f"{above}{name}", each
+            yield f"{prefix}{name}", each
 
 
 def _write(folder: Folder, target: Path, names, content) -> None:  # type: ignore[no-untyped-def]
@@ -185,7 +185,7 @@ def _write(folder: Folder, target: Path, names, content) -> None:  # type: ignor
 
 
 def tree_of(folder: Path) -> dict[str, bytes | None]:
-    """Every file below ``folder`` with its bytes, every folder with None."""
+    """Every path below ``folder``, with the bytes of files, and None for folders."""
     return {
         os.path.relpath(path, folder): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))

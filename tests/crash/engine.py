@@ -1,7 +1,7 @@
-"""A captioning engine for runs that are killed: answers at once, the same for the same request.
+"""A captioning engine for runs that are killed: answers at once, and the same request always alike.
 
-Comes in: requests. Goes out: a caption that passes the filter and has a mark of its own, by which it is found
-again wherever it lies; every mark that was asked for is added to the file that the environment names.
+Comes in: requests. Goes out: captions that pass the filter. Each has a mark of its own, so that it can be
+found in any file. The marks of all requests are appended to the file that the environment names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import EngineSpec
 
 ASKED = "TRIPTYCH_TESTS_ASKED"
-"""The environment variable with the file that marks are added to, one a line."""
+"""The environment variable that names the file for the marks of requests, one per line."""
 
 MARK = re.compile(rb"mark([0-9a-f]{16})")
 
@@ -44,17 +44,17 @@ _ZH = (
 
 
 class _NoSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """It has none."""
+    """The engine has no settings."""
 
 
 class MarkingEngine:
-    """See the module."""
+    """Returns captions with marks."""
 
     group_size = concurrency = slots = 1
     identity: Mapping[str, str] = {"served_model": "marks"}
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """An answer each."""
+        """One completion for each request."""
         return [_answer(request) for request in requests]
 
     def slot_s(self) -> float:
@@ -62,11 +62,11 @@ class MarkingEngine:
         return 0.0
 
     def describe(self) -> str:
-        """For a person."""
+        """The engine's name in messages."""
         return "marks"
 
     def close(self) -> None:
-        """Holds nothing."""
+        """There is nothing to close."""
 
 
 def _answer(request: CaptionRequest) -> Completion:

@@ -1,8 +1,8 @@
-"""A fault at one change of a run, and whether the same command goes on from there as if nothing had been.
+"""Injects a fault at one change of a run, and checks that the same command then ends as if there were none.
 
 Comes in: a kind of fault, the number of a change. Goes out: an Outcome with everything that is wrong
-afterwards. The run folder's layout isn't known here: what was made is found by its marks, what was exported
-by the run itself. Not its job: what a fault does (see faults, disk).
+afterwards. The layout of run folders isn't known here: captions are found by their marks, and the export with
+RunFolder. Not its job: what a fault does (see faults, disk).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from tests.crash.changes import Change, Fault, Watch
 from tests.crash.disk import POWER_CUTS, Disk, after_power_cut, tree_of
 from tests.crash.faults import FailsOnce, FullDisk, KilledAt, ShortWrite
-from tests.crash.runs import Ended, SmallRuns, draw_pile, marks_in
+from tests.crash.runs import CommandRunner, Ended, draw_pile, marks_in
 from triptych.runs import digest_cache
 from triptych.runs.folder import STAGE_NAMES, RunFolder
 from triptych.runs.other_embeddings import FOLDER
@@ -32,31 +32,31 @@ FAULTS = {KILLED: KilledAt, FULL: FullDisk, FAILS_ONCE: FailsOnce, SHORT: ShortW
 KINDS = (KILLED, TORN, FULL, FAILS_ONCE, SHORT, *POWER_CUTS)
 
 REAL_KILL_EVERY = 10
-"""Every so many kills are one by SIGKILL; the others are replayed, which takes half the time."""
+"""One kill in this many is a real SIGKILL; the others are replayed, which takes half the time."""
 
 _MAY_DIFFER = (".digests.json", ".lock")
 _MAY_DIFFER_BELOW = ("/.counts", "/workers")
-"""What nothing is made of: counts that are taken again, beats that name their process."""
+"""Files that no result depends on: caches, locks, stored counts, heartbeats named after their process."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one fault."""
+    """The result of one fault."""
 
     run: str
-    """Which command was struck."""
+    """The run that it occurred in."""
     kind: str
     number: int
     change: str
     struck: bool
-    """Whether the run came to that change: threads take turns as they like."""
+    """Whether the run reached that change: the order of threads varies."""
     lost: int = 0
-    """Captions that were on disk and are no more."""
+    """Captions that were on disk and are gone."""
     doubled: int = 0
-    """Captions that were on disk and were asked for again."""
+    """Captions that were on disk and were requested again."""
     refused: str = ""
-    """What the same command, or verify after it, ended with."""
+    """The last lines of the same command, or of verify after it, if one failed."""
     other: str = ""
-    """Another export, files left behind, a traceback."""
+    """Anything else: a different export, files left behind, a traceback."""
 
     @property
     def survived(self) -> bool:
@@ -70,38 +70,38 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CrashPoints:
-    """All changes of one undisturbed command, to be struck one by one. Keeps its files in ``folder``."""
+    """All changes of one uninterrupted command, for a fault at each. Its files are in ``folder``."""
 
     def __init__(
         self,
         name: str,
         folder: Path,
-        runs: SmallRuns,
+        runs: CommandRunner,
         seed: int,
         before: Sequence[Change] = (),
         options: Sequence[str] = (),
     ) -> None:
-        """``before``: the changes that were made to the run folder when the command begins. ``options`` are
-        given to the command that is struck, and not to the one that goes on."""
+        """``before``: changes made to the run folder before the command begins. ``options`` are given to the
+        interrupted command, and not to the one that resumes it."""
         self.name, self._folder, self.runs, self._seed = name, folder, runs, seed
         self._options = list(options)
         self._before = list(before)
         self.changes = [*self._before, *self._record(folder / "calm")]
         self.expected = _export_of(folder / "calm" / "run")
         self._names = _names_in(folder / "calm")
-        self.begun: tuple[str, ...] = ()
-        """Folders of which it may come to nothing."""
+        self.optional_folders: tuple[str, ...] = ()
+        """Folders that are missing in the end if the fault comes before they are begun."""
         self._marks = _marks_below(folder / "calm")
         assert self._marks
 
     def in_folder(self, folder: Path) -> Self:
-        """The same with files of its own, for another process."""
+        """A copy with its own files, for another process."""
         other = copy(self)
         other._folder, other.runs = folder, self.runs.in_folder(folder)
         return other
 
     def points(self, kinds: Iterable[str] = KINDS) -> list[tuple[str, int]]:
-        """Everything that can be tried. Only writes of more than a byte have a part."""
+        """Every fault at every change. Only writes of more than one byte can be torn or short."""
         return [
             (kind, number)
             for kind in kinds
@@ -111,7 +111,7 @@ class CrashPoints:
         ]
 
     def attempt(self, kind: str, number: int) -> Outcome:
-        """Strike, go on, look."""
+        """Inject a fault, run the command again, and check everything."""
         point = self._folder / "point"
         shutil.rmtree(point, ignore_errors=True)
         struck = self._folder / "struck"
@@ -122,9 +122,9 @@ class CrashPoints:
             on_disk = _marks_below(point)
             unclean = "" if kind == KILLED else _unclean(ended, may_fail=kind != SHORT)
         else:
-            on_disk = self.leave(kind, number, point)
+            on_disk = self.replay_crash(kind, number, point)
             struck.touch()
-        found = self._go_on(point, on_disk)
+        found = self._resume(point, on_disk)
         return msgspec.structs.replace(
             found,
             kind=kind,
@@ -135,29 +135,29 @@ class CrashPoints:
         )
 
     def strike(self, point: Path, fault: Fault) -> Ended:
-        """Run in ``point``, a new folder, with ``fault``, which counts from where the command begins."""
+        """Run in ``point``, a new folder, with ``fault``, which counts changes from the command's first."""
         Disk(self._before).write_to(point)
         return self.runs.run([self.runs.run_command(point / "run") + self._options], Watch(point, fault))
 
-    def leave(self, kind: str, number: int, point: Path) -> Counter[str]:
-        """Write to ``point`` what is there after a crash at a change. Returns the marks that were on disk."""
+    def replay_crash(self, kind: str, number: int, point: Path) -> Counter[str]:
+        """Write to ``point`` what a crash at a change leaves. Returns the marks of captions on disk."""
         before = self.changes[:number]
         if kind == TORN:
             before.append(self.torn(number))
         disk = Disk(before)
         if kind in POWER_CUTS:
             after_power_cut(kind, before, f"{self._seed} {number}", point)
-            return _marks_of({name: node.durable for name, node in disk.files()})
+            return _marks_of({name: file.durable for name, file in disk.files()})
         disk.write_to(point)
         return _marks_below(point)
 
     def torn(self, number: int) -> Change:
-        """A write that takes a part."""
+        """The write ``number`` with only a part of its bytes."""
         change = self.changes[number]
         length = random.Random(f"{self._seed} {number}").randrange(1, len(change.data))
         return change._replace(data=change.data[:length])
 
-    def _go_on(self, point: Path, on_disk: Counter[str]) -> Outcome:
+    def _resume(self, point: Path, on_disk: Counter[str]) -> Outcome:
         run = point / "run"
         ended = self.runs.run([self.runs.run_command(run), ["triptych", "verify", str(run)]])
         found = Outcome(run=self.name, kind="", number=0, change="", struck=True)
@@ -167,7 +167,7 @@ class CrashPoints:
         if _export_of(run) != self.expected:
             other.append("another export")
         others = sorted(_names_in(point) ^ self._names)
-        if left := [name for name in others if not f"{name}/".startswith(self.begun)]:
+        if left := [name for name in others if not f"{name}/".startswith(self.optional_folders)]:
             other.append(f"other files: {', '.join(left[:5])}")
         return msgspec.structs.replace(
             found,
@@ -177,12 +177,12 @@ class CrashPoints:
         )
 
     def _record(self, calm: Path) -> Sequence[Change]:
-        """The changes of the command undisturbed. None was missed: replayed, they give what is there."""
+        """The changes of the uninterrupted command. Asserts that replaying them gives the same folder."""
         Disk(self._before).write_to(calm)
         log = self._folder / "changes"
         command = self.runs.run_command(calm / "run") + self._options
         ended = self.runs.run([command], Watch(calm, with_data=True), log)
-        assert ended.status == 0, f"{ended.said}\nended with {ended.status}"
+        assert ended.status == 0, f"{ended.output}\nended with {ended.status}"
         changes: list[Change] = pickle.loads(log.read_bytes())
         replayed = self._folder / "replayed"
         Disk([*self._before, *changes]).write_to(replayed)
@@ -191,16 +191,16 @@ class CrashPoints:
 
 
 def first_run(folder: Path, seed: int) -> CrashPoints:
-    """The changes of a run from nothing."""
-    runs = SmallRuns(folder, draw_pile(folder / "images"))
+    """The changes of a run in a new folder."""
+    runs = CommandRunner(folder, draw_pile(folder / "images"))
     (folder / "loaded").mkdir()
     runs.load_everything(folder / "loaded" / "run")
-    digest_cache.MIN_AGE_S = 1e9  # what is remembered would differ with the time that a run takes
+    digest_cache.MIN_AGE_S = 1e9  # else the cached digests would depend on how long a run takes
     return CrashPoints("first run", folder, runs, seed)
 
 
 def second_run(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
-    """The changes of a run that goes on where the first was killed while it wrote a caption."""
+    """The changes of a run that resumes the first one, which was killed while writing a caption."""
     captions = [number for kind, number in first.points([TORN]) if marks_in(first.changes[number].data)]
     number = random.Random(seed).choice(captions[: len(captions) // 4])
     before = [*first.changes[:number], first.torn(number)]
@@ -210,7 +210,7 @@ def second_run(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
 
 
 def made_again(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
-    """The changes of a run that makes everything but captions again."""
+    """The changes of a finished run that makes everything again except captions."""
     fresh = [f"--fresh={stage}" for stage in STAGE_NAMES if stage != "captions"]
     again = CrashPoints("made again", folder, first.runs.in_folder(folder), seed, first.changes, fresh)
     assert again.expected == first.expected
@@ -218,24 +218,26 @@ def made_again(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
 
 
 def captioned_anew(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
-    """The changes of a run that makes all captions again, beside those that it has."""
+    """The changes of a finished run that makes new captions and keeps the old ones."""
     runs, fresh = first.runs.in_folder(folder), ["--fresh=captions"]
     anew = CrashPoints("captioned anew", folder, runs, seed, first.changes, fresh)
     assert anew.expected == first.expected
     new = anew._names - first._names
-    anew.begun = tuple(f"{Path(name).parent}/" for name in new if name.endswith("/generation.json"))
+    anew.optional_folders = tuple(
+        f"{Path(name).parent}/" for name in new if name.endswith("/generation.json")
+    )
     return anew
 
 
 def _unclean(ended: Ended, *, may_fail: bool) -> str:
-    if ended.status not in (0, may_fail) or "Traceback" in ended.said:
+    if ended.status not in (0, may_fail) or "Traceback" in ended.output:
         return f"ended with {ended.status}: {_last_words(ended)}"
     return ""
 
 
 def _last_words(ended: Ended) -> str:
-    lines = [line for line in ended.said.splitlines() if line.startswith(("triptych: ", "BAD"))]
-    return " | ".join((lines or ended.said.splitlines())[-3:]) or f"ended with {ended.status}"
+    lines = [line for line in ended.output.splitlines() if line.startswith(("triptych: ", "BAD"))]
+    return " | ".join((lines or ended.output.splitlines())[-3:]) or f"ended with {ended.status}"
 
 
 def _export_of(run: Path) -> dict[str, bytes | None]:
@@ -248,7 +250,7 @@ def _names_in(folder: Path) -> set[str]:
         for name in tree_of(folder)
         if not name.endswith(_MAY_DIFFER) and not any(each in name for each in _MAY_DIFFER_BELOW)
     )
-    # A command with --fresh that is killed before it puts embeddings aside goes on with them.
+    # If a command with --fresh is killed before it sets the embeddings aside, the resumed one uses them.
     return {name for name in names if FOLDER not in name or "moving" in name}
 
 
@@ -257,6 +259,6 @@ def _marks_below(folder: Path) -> Counter[str]:
 
 
 def _marks_of(files: Mapping[str, bytes | None]) -> Counter[str]:
-    """How often each caption lies in journals."""
+    """How often each caption is in journals."""
     journals = (content for name, content in files.items() if name.startswith("run/captions/") and content)
     return Counter(mark for content in journals for mark in marks_in(content))

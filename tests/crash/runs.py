@@ -1,8 +1,8 @@
-"""A small run through all stages, again and again, in children of a process that has loaded everything.
+"""Runs all stages on a few pictures, again and again, in children of a process that has imported everything.
 
-Comes in: a run folder in any state, what is to be watched in it. Goes out: how the command ended, what it
-said, what it asked of the engine. The encoder is one of mean colours, so that nothing loads torch, and a
-caption is committed as soon as it is there. Not its job: which faults (see points).
+Comes in: a run folder in any state, optionally a Watch. Goes out: how the command ended, its output, and what
+it requested from the engine. The encoder computes mean colours, so that nothing imports torch, and captions
+are committed one by one. Not its job: which faults occur (see points).
 """
 
 from __future__ import annotations
@@ -42,68 +42,68 @@ SETTINGS = {
 }
 
 HUES = ((220, 30, 30), (30, 220, 30), (30, 30, 220), (200, 200, 20), (20, 200, 200))
-"""Three series of three pictures, and two single ones."""
+"""There are three pictures of each of the first three, and one of each of the others."""
 
 ENDS_WITHIN_S = 120
-"""A command that hangs is killed then."""
+"""A command that takes longer is killed."""
 
 
 class Ended(NamedTuple):
     """How a child ended."""
 
     status: int
-    """The exit code; below zero: by that signal."""
-    said: str
-    """On stdout and stderr."""
+    """The exit code; negative for a signal."""
+    output: str
+    """Its stdout and stderr."""
     asked: list[str]
-    """Marks, in the order in which they were asked for."""
+    """The marks of its requests, in order."""
 
 
-class SmallRuns:
-    """Commands on one pile of pictures. Keeps its files in ``folder``."""
+class CommandRunner:
+    """Runs commands on one folder of pictures. Its own files are in ``folder``."""
 
     def __init__(self, folder: Path, images: Path) -> None:
-        self._images, self._asked, self._said = images, folder / "asked", folder / "said"
+        self._images, self._asked, self._output = images, folder / "asked", folder / "said"
 
-    def in_folder(self, folder: Path) -> SmallRuns:
-        """The same with files of its own, for another process."""
-        return SmallRuns(folder, self._images)
+    def in_folder(self, folder: Path) -> CommandRunner:
+        """A copy with its own files, for another process."""
+        return CommandRunner(folder, self._images)
 
     def run_command(self, out: Path) -> list[str]:
-        """All stages."""
+        """The command that runs all stages."""
         settings = [f"--set={key}={value}" for key, value in SETTINGS.items()]
         return ["triptych", "run", str(self._images), "--out", str(out), *settings]
 
     def load_everything(self, out: Path) -> None:
-        """Run in this process, so that its children find loaded what a command loads. No threads are left."""
+        """Run once in this process, so that its children have all modules. Asserts that no threads remain."""
         os.environ[ASKED] = str(self._asked)
-        _use_quick_parts()
+        _patch_slow_parts()
         argv = sys.argv
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as output:
             status = _status_of([self.run_command(out), ["triptych", "verify", str(out)]])
         sys.argv = argv
-        assert status == 0, said.getvalue()
+        assert status == 0, output.getvalue()
         threads = len([*Path("/proc/self/task").iterdir()])
         assert threads == 1, f"{threads} threads; expected 1, as with OMP_NUM_THREADS=1: children would hang"
 
     def run(
         self, commands: Sequence[Sequence[str]], watch: Watch | None = None, log: Path | None = None
     ) -> Ended:
-        """Run ``commands`` in a child until one fails, watched by ``watch``, whose changes go to ``log``."""
+        """Run ``commands`` in a child until one fails, with ``watch``, whose changes go to ``log``."""
         self._asked.write_bytes(b"")
         child = os.fork()
         if child == 0:
             self._work(commands, watch, log)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        return Ended(code, self._said.read_text(), self._asked.read_text().split())
+        return Ended(code, self._output.read_text(), self._asked.read_text().split())
 
     def _work(self, commands: Sequence[Sequence[str]], watch: Watch | None, log: Path | None) -> NoReturn:
-        """The child's."""
+        """Run in the child, and end it."""
         status = 70
         try:
             signal.alarm(ENDS_WITHIN_S)
-            descriptor = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+            descriptor = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
             sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
@@ -120,7 +120,7 @@ class SmallRuns:
             os._exit(status)
 
 
-def _use_quick_parts() -> None:
+def _patch_slow_parts() -> None:
     from triptych.captioning import scheduler
     from triptych.grouping import stage
 
@@ -141,12 +141,12 @@ def _status_of(commands: Sequence[Sequence[str]]) -> int:
 
 
 def marks_in(content: bytes) -> list[str]:
-    """Those in whole lines."""
+    """The marks in complete lines."""
     return [mark.decode() for mark in MARK.findall(content[: content.rfind(b"\n") + 1])]
 
 
 def draw_pile(folder: Path) -> Path:
-    """Pictures in tars, one of them nested, one compressed, and loose; a copy and a damaged file."""
+    """Pictures in a tar in subfolders, in a compressed tar and in files; one is a copy, one is damaged."""
     (folder / "in" / "side").mkdir(parents=True)
     (folder / "loose").mkdir()
     encoded = [_picture(hue, number) for hue in HUES[:3] for number in range(3)]
@@ -159,7 +159,7 @@ def draw_pile(folder: Path) -> Path:
 
 
 def _picture(hue: tuple[int, int, int], number: int) -> bytes:
-    """Blotches of one hue, at the size that the encoder takes."""
+    """Blotches of one hue, of the size that the encoder expects."""
     rng = np.random.default_rng([*hue, number])
     blotches = np.array(hue) + rng.integers(-20, 20, (8, 8, 3)) + 5 * number
     buffer = io.BytesIO()

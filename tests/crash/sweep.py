@@ -1,7 +1,7 @@
-"""Many faults, one after the other, by several processes: ``python -m tests.crash.sweep``.
+"""Tries many faults, one after another, in several processes: ``python -m tests.crash.sweep``.
 
-Comes in: which share of all points, a seed. Goes out: an Outcome a line, as JSON. Not its job: what is right
-or wrong (see points).
+Comes in: how many to try, a seed. Goes out: one Outcome per line, as JSON. Not its job: judging outcomes (see
+points).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Point = tuple[CrashPoints, str, int]
 
 
 def sweep(*, points: int | None = None, seed: int = 1, workers: int = 1) -> list[Outcome]:
-    """Try ``points`` of all points, drawn evenly from the kinds of faults; all where None is given."""
+    """Try ``points`` of all points, drawn evenly from the kinds of faults; None: all of them."""
     drawn_points = [] if points is None else [f"--points={points}"]
     arguments = [f"--seed={seed}", f"--workers={workers}", *drawn_points]
     return outcomes_of_program("tests.crash.sweep", arguments, Outcome)
@@ -39,7 +39,7 @@ def sweep(*, points: int | None = None, seed: int = 1, workers: int = 1) -> list
 @click.option("--seed", default=1, show_default=True)
 @click.option("--workers", default=1, show_default=True)
 def main(points: int | None, seed: int, workers: int) -> None:
-    """Print an outcome a line; on stderr those that did not survive."""
+    """Print one outcome per line, and those that did not survive on stderr too."""
     with scratch_folder("crash-") as folder:
         for name in ("first", "second", "again", "anew"):
             (folder / name).mkdir()
@@ -56,7 +56,7 @@ def main(points: int | None, seed: int, workers: int) -> None:
 
 
 def drawn(runs: Sequence[CrashPoints], points: int | None, seed: int) -> list[Point]:
-    """Points in a random order, from each kind as many."""
+    """Points in random order, equally many of each kind of fault."""
     rng = random.Random(seed)
     chosen: list[Point] = []
     for kind in KINDS:

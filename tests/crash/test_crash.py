@@ -1,4 +1,4 @@
-"""A run that is struck at any change goes on as if nothing had been. All points: make crash."""
+"""A run with a fault at any change resumes as if nothing had happened. `make crash` tries all changes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ POINTS = 2 * len(KINDS)
 SEED = 1
 
 
-def test_a_run_struck_at_seeded_changes_goes_on() -> None:
-    """Two of each kind. The same command ends with the same export; nothing is lost or asked for twice."""
+def test_a_run_resumes_after_a_fault_at_any_change() -> None:
+    """Two seeded faults of each kind. The export is the same; no caption is lost or requested twice."""
     outcomes = sweep(points=POINTS, seed=SEED)
 
     assert {*KINDS} == {outcome.kind for outcome in outcomes}

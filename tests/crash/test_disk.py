@@ -1,4 +1,4 @@
-"""Changes are seen, and replayed with and without what was not synced."""
+"""All changes are recorded, and can be replayed with or without those that were not synced."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def _change_in_every_way(folder: Path) -> None:
     (folder / "one" / "two" / "low").unlink()
 
 
-def test_no_change_is_missed(tmp_path: Path) -> None:
-    """Replayed, the changes give the folder that is there, also of what came through a map and was synced."""
+def test_replayed_changes_give_the_real_folder(tmp_path: Path) -> None:
+    """No change is missed, not even one through a memory map, if it was synced."""
     (tmp_path / "watched").mkdir()
     child = os.fork()
-    if child == 0:  # what is watched stays so
+    if child == 0:  # a watch lasts until its process ends
         watch = Watch(tmp_path / "watched", with_data=True)
         watch.install()
         _change_in_every_way(tmp_path / "watched")
@@ -84,17 +84,17 @@ def test_no_change_is_missed(tmp_path: Path) -> None:
         (7, {"run": None, "run/a": b"new"}),
     ],
 )
-def test_the_strict_model_keeps_what_was_synced(
+def test_the_strict_model_keeps_only_what_was_synced(
     tmp_path: Path, until: int, expected: dict[str, bytes | None]
 ) -> None:
-    """A file's bytes by its own sync, its name by its folder's, the folder's by that of the one above."""
+    """A file's own sync keeps its bytes, its folder's keeps its name, and so on upwards."""
     after_power_cut(STRICT, WRITTEN_WHOLE[:until], "", tmp_path / "after")
 
     assert expected == tree_of(tmp_path / "after")
 
 
-def test_the_ordered_model_keeps_names_up_to_a_moment_after_the_last_sync(tmp_path: Path) -> None:
-    """The sync of any file commits the names before it; a name after it may be there."""
+def test_the_ordered_model_may_keep_names_changed_after_the_last_sync(tmp_path: Path) -> None:
+    """The sync of any file commits all earlier names; later ones may be there or not."""
     found = set()
     for seed in range(20):
         after = tmp_path / str(seed)
@@ -104,8 +104,8 @@ def test_the_ordered_model_keeps_names_up_to_a_moment_after_the_last_sync(tmp_pa
     assert {(("run", None), ("run/a.part", b"new")), (("run", None), ("run/a", b"new"))} == found
 
 
-def test_in_any_order_each_name_and_byte_that_was_not_synced_may_be_there(tmp_path: Path) -> None:
-    """A file without its bytes, bytes without the rest, the name before the old one is gone."""
+def test_the_any_order_model_may_keep_any_unsynced_name_and_bytes(tmp_path: Path) -> None:
+    """Nothing, a folder without its files, a file without its bytes, or everything."""
     unsynced = [change for change in WRITTEN_WHOLE[:5] if change.kind != "sync"]
     found = set()
     for seed in range(200):
@@ -116,8 +116,8 @@ def test_in_any_order_each_name_and_byte_that_was_not_synced_may_be_there(tmp_pa
     assert {(), (("run", None),), (("run", None), ("run/a", b"")), (("run", None), ("run/a", b"new"))} < found
 
 
-def test_a_kill_keeps_everything() -> None:
-    """What a process has handed to the system stays."""
+def test_a_kill_keeps_unsynced_changes() -> None:
+    """The system keeps what a process has written, synced or not."""
     assert [("run/a.part", b"new")] == [
-        (name, bytes(node.live)) for name, node in Disk(WRITTEN_WHOLE[:3]).files()
+        (name, bytes(file.live)) for name, file in Disk(WRITTEN_WHOLE[:3]).files()
     ]

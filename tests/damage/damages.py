@@ -1,7 +1,7 @@
-"""Ways to damage a file: seeded, each at any place.
+"""Kinds of damage to a file, each at a random place that a seed decides.
 
-Comes in: a file of a run folder, a kind of damage. Goes out: the file with other bytes, or without any. Not
-its job: what is said of it then (see trials).
+Comes in: the content of a file in a run folder. Goes out: damaged content. Not its job: how commands react to
+it (see trials).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-Change = Callable[[bytes, random.Random], bytes]
+Damage = Callable[[bytes, random.Random], bytes]
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null')
 _OTHER_WORDS = {b"true": b"null", b"false": b"12345", b"null": b"true"}
@@ -58,7 +58,7 @@ def _empty(content: bytes, rng: random.Random) -> bytes:
     return b""
 
 
-ANY_FILE: dict[str, Change] = {
+ANY_FILE: dict[str, Damage] = {
     "a bit flipped": _flip,
     "another byte": _other_byte,
     "cut short": _cut,
@@ -100,7 +100,7 @@ def _copy_over_line(content: bytes, rng: random.Random) -> bytes:
     return b"".join(lines)
 
 
-FILES_OF_LINES: dict[str, Change] = {
+FILES_OF_LINES: dict[str, Damage] = {
     "two lines swapped": _swap_lines,
     "a line lost": _lose_line,
     "a line twice": _repeat_line,
@@ -132,7 +132,7 @@ def _wrong_type(content: bytes, rng: random.Random) -> bytes:
     return content[:start] + rng.choice([b"[]", b"{}", b"null", b'"?"', b"-1e99"]) + content[end:]
 
 
-JSON_FILES: dict[str, Change] = {
+JSON_FILES: dict[str, Damage] = {
     "a byte that is no UTF-8": _not_utf8,
     "an unknown key": _unknown_key,
     "a value nested deep": _nested,
@@ -141,7 +141,7 @@ JSON_FILES: dict[str, Change] = {
 
 
 def fields(content: bytes) -> dict[bytes, list[tuple[int, int]]]:
-    """Where the values of each key of JSON are, also those inside its lists; by the key's name."""
+    """The positions of the values of each JSON key, including those in lists, by the quoted key."""
     found: dict[bytes, list[tuple[int, int]]] = {}
     key = b""
     for token in _TOKEN.finditer(content):
@@ -153,7 +153,7 @@ def fields(content: bytes) -> dict[bytes, list[tuple[int, int]]]:
 
 
 def edit_field(content: bytes, key: bytes, rng: random.Random) -> bytes:
-    """One value of ``key`` is another of the same size and type."""
+    """Replace a value of ``key`` by another of the same size (and type, but for true, false and null)."""
     start, end = rng.choice(fields(content)[key])
     old = content[start:end]
     places = [at for at, byte in enumerate(old) if chr(byte).isalnum() and byte < 128]
@@ -167,8 +167,8 @@ def edit_field(content: bytes, key: bytes, rng: random.Random) -> bytes:
     return content[:start] + bytes(new) + content[end:]
 
 
-def kinds_for(path: Path) -> dict[str, Change]:
-    """What can be done to a file by its own, by what is in it; the file isn't empty."""
+def kinds_for(path: Path) -> dict[str, Damage]:
+    """The kinds of damage that suit the content of a file, by name. The file must not be empty."""
     content = path.read_bytes()
     kinds = dict(ANY_FILE)
     if path.suffix == ".jsonl" and content.count(b"\n") > 1:
@@ -180,5 +180,5 @@ def kinds_for(path: Path) -> dict[str, Change]:
     return kinds
 
 
-def _editing(key: bytes) -> Change:
+def _editing(key: bytes) -> Damage:
     return lambda content, rng: edit_field(content, key, rng)

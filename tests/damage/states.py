@@ -1,6 +1,6 @@
-"""The states in which a run is damaged: finished, and killed while each stage had half of its work done.
+"""The states in which a run is damaged: finished, or killed with one of its stages half done.
 
-Comes in: the changes of an undisturbed run. Goes out: run folders. Not its job: damage (see trials).
+Comes in: the changes of an uninterrupted run. Goes out: run folders. Not its job: damage (see trials).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXPORTS = (
     ("chat", "--format=chat-parts", "--file-type=jsonl.zst"),
     ("table", "--format=ms-swift", "--file-type=parquet"),
 )
-"""Beside the first: name and options."""
+"""The name and the options of each export besides the first."""
 
 UNFINISHED = {
     "shards half embedded": "run/images/in/side/a.jsonl.part",
@@ -29,27 +29,27 @@ UNFINISHED = {
     "verdicts half written": "run/verdicts/single_en/in/side/a.jsonl.part",
     "an export half written": "run/export.part/manifest.json.part",
 }
-"""Each with the file whose first change after it was opened doesn't come any more."""
+"""For each state: the run was killed at its first write to this file or folder."""
 
 
 class State(NamedTuple):
-    """A run folder to be copied and damaged."""
+    """A run folder, which is copied and then damaged."""
 
     name: str
     run: Path
     damaged: tuple[str, ...]
-    """How the names of files begin that are damaged in it."""
+    """Only files whose names begin with one of these are damaged."""
     exports: tuple[str, ...]
-    """The names of those beside the first."""
+    """The names of the exports besides the first."""
     expected: dict[str, bytes | None]
-    """All exports, once the run has gone to its end."""
+    """All exports after the run has finished."""
     captions: tuple[str, ...]
-    """How the names of journals begin that count."""
+    """Only captions in journals whose names begin with one of these count."""
     is_finished: bool
 
 
 def states_of(folder: Path, first: CrashPoints) -> Iterator[State]:
-    """All of them, below ``folder``."""
+    """All states, with their runs below ``folder``."""
     for name, run, damaged, exports in (
         ("finished", folder / "finished" / "run", ("",), ("llava",)),
         ("with exports in other files", folder / "exported" / "run", ("exports/",), ("chat", "table")),
@@ -62,28 +62,28 @@ def states_of(folder: Path, first: CrashPoints) -> Iterator[State]:
             ["triptych", "verify", str(run)],
         ]
         ended = first.runs.run(commands)
-        assert ended.status == 0, ended.said
-        counting = RunFolder.open(run).run_file.generations.items()
-        captions = tuple(f"captions/{job}/{generation}/" for job, generation in counting)
+        assert ended.status == 0, ended.output
+        current = RunFolder.open(run).run_file.generations.items()
+        captions = tuple(f"captions/{job}/{generation}/" for job, generation in current)
         yield State(name, run, damaged, exports, exports_of(run), captions, is_finished=True)
     expected = {f"export/{name}": content for name, content in first.expected.items()}
     for number, (name, file) in enumerate(UNFINISHED.items()):
         until = next(
-            at for at, change in enumerate(first.changes) if _is_half(change.kind, change.path, file)
+            at for at, change in enumerate(first.changes) if _is_first_write(change.kind, change.path, file)
         )
         run = folder / f"unfinished-{number}" / "run"
         Disk(first.changes[:until]).write_to(run.parent)
         yield State(name, run, ("",), (), expected, ("captions/",), is_finished=False)
 
 
-def _is_half(kind: str, path: str, file: str) -> bool:
+def _is_first_write(kind: str, path: str, file: str) -> bool:
     return kind == "write" and (
         path == file or (file.endswith("/") and path.startswith(file) and path.endswith(".jsonl"))
     )
 
 
 def export_commands(run: Path, exports: Sequence[str]) -> list[list[str]]:
-    """What makes those of EXPORTS that are named so."""
+    """The commands that make the exports of these names."""
     return [
         ["triptych", "export", str(run), f"--to={name}", *options]
         for name, *options in EXPORTS

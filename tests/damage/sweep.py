@@ -1,6 +1,6 @@
-"""Many damages, one after the other, by several processes: ``python -m tests.damage.sweep``.
+"""Tries many damages, one after another, in several processes: ``python -m tests.damage.sweep``.
 
-Comes in: how many, a seed. Goes out: an Outcome a line, as JSON. Not its job: what is right or wrong (see
+Comes in: how many to try, a seed. Goes out: one Outcome per line, as JSON. Not its job: judging outcomes (see
 trials).
 """
 
@@ -17,10 +17,11 @@ from tests.damage.trials import DamageTrials, Outcome
 from tests.support.forked_trials import outcomes_of_program, print_outcomes, scratch_folder
 
 Way = tuple[str, str, str, int]
+"""A state, a file, a kind of damage, and how often these were drawn before."""
 
 
 def sweep(*, damages: int, seed: int = 1, workers: int = 1) -> list[Outcome]:
-    """Try ``damages``, drawn from all kinds in turn."""
+    """Try ``damages`` damages, drawn evenly from all ways."""
     arguments = [f"{damages}", f"--seed={seed}", f"--workers={workers}"]
     return outcomes_of_program("tests.damage.sweep", arguments, Outcome)
 
@@ -31,7 +32,7 @@ def sweep(*, damages: int, seed: int = 1, workers: int = 1) -> list[Outcome]:
 @click.option("--workers", default=1, show_default=True)
 @click.option("--only", default="", help="A state, file or kind of damage.")
 def main(damages: int, seed: int, workers: int, only: str) -> None:
-    """Print an outcome a line; on stderr those that were wrong."""
+    """Print one outcome per line, and those that were wrong on stderr too."""
     with scratch_folder("damage-") as folder:
         trials = DamageTrials(folder, seed)
         chosen = drawn([each for each in trials.all() if only in ("", *each)], damages, seed)
@@ -45,7 +46,7 @@ def main(damages: int, seed: int, workers: int, only: str) -> None:
 
 
 def drawn(ways: Sequence[tuple[str, str, str]], damages: int, seed: int) -> list[Way]:
-    """``damages`` of all ways in a random order, each once before one comes again, at another place then."""
+    """``damages`` ways in random order. One is repeated, at another place, only after all have been drawn."""
     rng = random.Random(seed)
     chosen: list[Way] = []
     for turn in range(-(-damages // len(ways))):

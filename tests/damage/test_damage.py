@@ -1,4 +1,4 @@
-"""Damage is seen, stops a run or is mended by it, and is set aside alone. Thousands of them: make damage."""
+"""Damage to a run folder is detected, and can be repaired alone. `make damage` tries thousands of damages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ DAMAGES = 12
 SEED = 1
 
 
-def test_seeded_damages_are_seen_and_mended() -> None:
-    """Of any file of a run, of any kind. No command ends in a traceback, and no other export comes of it."""
+def test_damage_to_any_file_is_detected_and_repaired() -> None:
+    """Seeded damages of all kinds. No command ends in a traceback, and no different export is made."""
     outcomes = sweep(damages=DAMAGES, seed=SEED)
 
     assert DAMAGES - 2 <= len(outcomes)

@@ -1,10 +1,10 @@
-"""A damaged run: what commands say of it, what the next run does, and whether it can be mended.
+"""Damages a run, and checks what commands report, what the next run does, and whether it can be repaired.
 
-Comes in: a run in some state, a file of it, a kind of damage. Goes out: an Outcome with everything that is
-wrong then. Damage to a finished run has to be seen by verify unless it provably changes nothing, damage to an
-unfinished one by the stage that would use it; no command may end in a traceback; the run after it refuses or
-mends, and exports nothing else; after `triptych repair` it ends as if nothing had been. Not its job: what
-damages there are (see damages), in which states (see states).
+Comes in: a run in some state, one of its files, a kind of damage. Goes out: an Outcome with everything wrong
+afterwards. Damage to a finished run must be detected by verify, unless it provably changes nothing; damage to
+an unfinished one by the stage that would use the file. No command may end in a traceback. The next
+run must refuse, or repair the damage and make the same export. After `triptych repair` the run must end as if
+nothing had happened. Not its job: kinds of damage (see damages), states of the run (see states).
 """
 
 from __future__ import annotations
@@ -30,25 +30,26 @@ from triptych.runs import digest_cache
 REMOVED, SWAPPED = "removed", "swapped with another file"
 
 _NOBODY_READS = (".lock", ".digests.json", ".counts/", "report/", "logs/", "unpacked/")
-"""Of what lies there nothing is made of: damage costs time only."""
+"""Files that no result depends on: damage to them only costs time."""
 
 
 _NOTES = "grouping/embedded/"
+"""The folder with the digests of embedded shards."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one damage."""
+    """The result of one damage."""
 
     state: str
-    """In which the run was."""
+    """The state of the run when it was damaged."""
     name: str
     kind: str
     is_harmless: bool
-    """It changes nothing that a stage or a reader uses."""
+    """Whether it changes nothing that a stage or a reader uses."""
     is_seen: bool
-    """By verify; of an unfinished run by the next one, which refuses it or makes again what is damaged."""
+    """Whether verify detected it or, in an unfinished run, the next run, by refusing or repairing it."""
     run: str
-    """What the next run did: mended, refused, or nothing."""
+    """What the next run did: mended (it repaired the export), refused, or nothing."""
     wrong: list[str]
 
     def __str__(self) -> str:
@@ -56,24 +57,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DamageTrials:
-    """One run in several states, to be damaged again and again. Keeps its files in ``folder``."""
+    """One run in several states, which is damaged again and again. Its files are in ``folder``."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder, self._seed = folder, seed
         (folder / "first").mkdir()
         first = first_run(folder / "first", seed)
-        digest_cache.MIN_AGE_S = -1e9  # digests are always remembered
+        digest_cache.MIN_AGE_S = -1e9  # digests are always cached
         self._runs = first.runs
         self._states = {state.name: state for state in states_of(folder, first)}
 
     def in_folder(self, folder: Path) -> Self:
-        """The same with files of its own, for another process."""
+        """A copy with its own files, for another process."""
         other = copy(self)
         other._folder, other._runs = folder, self._runs.in_folder(folder)
         return other
 
     def all(self) -> list[tuple[str, str, str]]:
-        """In every state every file with every kind of damage that can be done to it."""
+        """Every state with each of its files, and each of these with every kind of damage that suits it."""
         return [(state.name, *way) for state in self._states.values() for way in self._ways(state)]
 
     def _ways(self, state: State) -> Iterator[tuple[str, str]]:
@@ -88,7 +89,7 @@ class DamageTrials:
                 yield name, kind
 
     def attempt(self, state_name: str, name: str, kind: str, number: int) -> Outcome | None:
-        """Do the damage, look at it, go on, mend it. None where it happened to change no byte."""
+        """Damage a run, examine it, run it again, and repair it. None if the damage changed no byte."""
         state = self._states[state_name]
         shutil.rmtree(self._folder / "trial", ignore_errors=True)
         run = Path(shutil.copytree(state.run, self._folder / "trial" / "run"))
@@ -97,12 +98,12 @@ class DamageTrials:
         if tree_of(run) == tree_of(state.run):
             return None
         is_harmless = _is_harmless(state, run)
-        looked = {command: self._commands(run, command) for command in ("status", "verify", "report")}
-        wrong = [f"{command}: {fault}" for command, ended in looked.items() for fault in _faults(ended)]
-        is_seen = looked["verify"].status != 0
+        examined = {command: self._commands(run, command) for command in ("status", "verify", "report")}
+        wrong = [f"{command}: {fault}" for command, ended in examined.items() for fault in _faults(ended)]
+        is_seen = examined["verify"].status != 0
         if state.is_finished and not is_seen and not is_harmless:
             wrong.append("verify doesn't see it")
-        done, more = self._go_on(state, run, name)
+        done, more = self._run_and_repair(state, run, name)
         if not state.is_finished:
             is_seen = done == "refused" or not more
         return Outcome(
@@ -115,8 +116,8 @@ class DamageTrials:
             wrong=[*wrong, *more],
         )
 
-    def _go_on(self, state: State, run: Path, name: str) -> tuple[str, list[str]]:
-        """What the next run does, and what is wrong with that, before and after it is repaired."""
+    def _run_and_repair(self, state: State, run: Path, name: str) -> tuple[str, list[str]]:
+        """What the next run does, and everything wrong with it, before and after `triptych repair`."""
         before, intact = exports_of(run), _intact_marks(state, run)
         ended = self._runs.run([self._runs.run_command(run)])
         wrong = [f"run: {fault}" for fault in _faults(ended)]
@@ -167,7 +168,7 @@ def _damage(state: State, run: Path, name: str, kind: str, rng: random.Random) -
 
 
 def _twin_of(state: State, name: str) -> str | None:
-    """Another file of the same kind."""
+    """Another file with the same suffix in the same folder of the run."""
     path = Path(name)
     if len(path.parts) == 1:
         return None
@@ -178,7 +179,7 @@ def _twin_of(state: State, name: str) -> str | None:
 
 
 def _is_harmless(state: State, run: Path) -> bool:
-    """Whether only what nobody reads differs, or the order of whole lines in journals."""
+    """Whether only files that nobody reads differ, or the order of complete lines in journals."""
     before, now = tree_of(state.run), tree_of(run)
     for name in before.keys() | now.keys():
         if before.get(name) == now.get(name) or name.startswith(_NOBODY_READS):
@@ -190,15 +191,15 @@ def _is_harmless(state: State, run: Path) -> bool:
 
 
 def _refusal_faults(state: State, ended: Ended, name: str) -> list[str]:
-    lines = [line for line in ended.said.splitlines() if line.startswith("triptych: ")]
+    lines = [line for line in ended.output.splitlines() if line.startswith("triptych: ")]
     if len(lines) != 1:
         return [f"{len(lines)} lines of error: {_last_words(ended)}"]
     faults = []
-    meant = [name, _twin_of(state, name) or name]
-    meant += [f"shard {each.split('/', 3)[-1].removesuffix('.jsonl')} " for each in meant]
-    if name.startswith(_NOTES):  # refused is what it is about
-        meant = [f"/{each.removeprefix(_NOTES).removesuffix('.sha256')}." for each in meant]
-    if not any(each in lines[0] for each in meant):
+    expected_names = [name, _twin_of(state, name) or name]
+    expected_names += [f"shard {each.split('/', 3)[-1].removesuffix('.jsonl')} " for each in expected_names]
+    if name.startswith(_NOTES):  # errors name the shard's files instead
+        expected_names = [f"/{each.removeprefix(_NOTES).removesuffix('.sha256')}." for each in expected_names]
+    if not any(each in lines[0] for each in expected_names):
         faults.append(f"refused without the file's name: {lines[0]}")
     if "triptych repair" not in lines[0]:
         faults.append(f"refused without a remedy: {lines[0]}")
@@ -206,7 +207,7 @@ def _refusal_faults(state: State, ended: Ended, name: str) -> list[str]:
 
 
 def _intact_marks(state: State, run: Path) -> set[str]:
-    """The captions that count and lie where they were, in lines that are as they were."""
+    """The marks of captions that count and are still in unchanged lines of the same file."""
     before = tree_of(state.run)
     found: set[str] = set()
     for name, content in tree_of(run).items():
@@ -222,10 +223,10 @@ def _whole_lines(content: bytes | None) -> list[bytes]:
 
 
 def _faults(ended: Ended) -> Iterator[str]:
-    if "Traceback" in ended.said or ended.status not in (0, 1):
+    if "Traceback" in ended.output or ended.status not in (0, 1):
         yield f"ended with {ended.status}: {_last_words(ended)}"
 
 
 def _last_words(ended: Ended) -> str:
-    lines = [line for line in ended.said.splitlines() if line.startswith(("triptych: ", "BAD"))]
-    return " | ".join((lines or ended.said.splitlines())[-3:]) or f"ended with {ended.status}"
+    lines = [line for line in ended.output.splitlines() if line.startswith(("triptych: ", "BAD"))]
+    return " | ".join((lines or ended.output.splitlines())[-3:]) or f"ended with {ended.status}"

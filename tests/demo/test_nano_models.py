@@ -1,4 +1,4 @@
-"""The embedded models: they load offline with the public calls, are small, and know unseen scenes."""
+"""The embedded models: they are small, load offline through public functions, and know unseen scenes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from triptych.prompts import load_prompts, message_parts
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
 CAPTIONER, CLIP, CHECKER = (MODELS / name for name in ("nano_internvl", "nano_clip", "nano_checker"))
 FIRST_SCENE = 500_000
-"""Scenes of the unseen split from this index on: neither trained on nor in the demo."""
+"""Scenes of the unseen split from this index on are neither in the training data nor in the demo."""
 
 LOAD_ALL = f"""
 import open_clip, transformers
@@ -39,7 +39,7 @@ open_clip.get_tokenizer("local-dir:" + {str(CLIP)!r})
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """So small a model is no faster on two, and far slower when another process has one of them."""
+    """Models this small are no faster with two threads, and much slower if another process uses a core."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -58,12 +58,12 @@ def captioner() -> Any:
 
 @pytest.mark.parametrize(("folder", "most_mb"), [(CAPTIONER, 8), (CLIP, 8), (CHECKER, 12)])
 def test_a_model_folder_is_small(folder: Path, most_mb: int) -> None:
-    """The models ship inside the package."""
+    """The models are part of the package."""
     assert most_mb * 1e6 >= sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def test_all_load_offline() -> None:
-    """From their folders alone: no hub, no remote code."""
+def test_all_models_load_offline() -> None:
+    """From their folders alone, without a hub and without remote code."""
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
     done = subprocess.run([sys.executable, "-c", LOAD_ALL], env=offline, capture_output=True, text=True)
@@ -73,7 +73,7 @@ def test_all_load_offline() -> None:
 
 @pytest.mark.parametrize("size_px", [(112, 112), (1500, 1000), (300, 900)])
 def test_any_picture_is_one_tile_of_16_tokens(processor: Any, size_px: tuple[int, int]) -> None:
-    """So a set of five fits the context many times over."""
+    """So a set of five easily fits into the context."""
     inputs = _inputs(processor, [Image.new("RGB", size_px)], "What is this?")
 
     assert (1, 3, 112, 112) == tuple(inputs["pixel_values"].shape)
@@ -81,7 +81,7 @@ def test_any_picture_is_one_tile_of_16_tokens(processor: Any, size_px: tuple[int
 
 
 def test_a_set_is_rendered_as_numbered_images(processor: Any) -> None:
-    """Image-1, newline, Image-2, newline, prompt: as lmdeploy's server renders the same parts."""
+    """Image-1, newline, Image-2, newline, prompt, as lmdeploy's server renders the same parts."""
     parts = [{"type": "text", "text": "Image-1: "}, {"type": "image"}, {"type": "text", "text": "Image-2: "}]
     content = [*parts, {"type": "image"}, {"type": "text", "text": "Which is red?"}]
 
@@ -96,15 +96,16 @@ def test_a_set_is_rendered_as_numbered_images(processor: Any) -> None:
 def test_single_captions_of_unseen_scenes_are_mostly_right(
     processor: Any, captioner: Any, language: Any
 ) -> None:
-    """At least nine in ten things named with their colour, at most one in ten made up."""
+    """At least 90% of the things are mentioned with their colour, and at most 10% of the mentions are
+    wrong."""
     scenes = [imagine_scene("unseen", FIRST_SCENE + n) for n in range(10)]
 
-    told = [
+    mentioned = [
         set(read_things(_caption(processor, captioner, [scene], f"single_{language}"), language))
         for scene in scenes
     ]
 
-    recall, wrong_share = _score(scenes, told)
+    recall, wrong_share = _score(scenes, mentioned)
     assert recall >= 0.9
     assert wrong_share <= 0.1
 
@@ -113,22 +114,23 @@ def test_single_captions_of_unseen_scenes_are_mostly_right(
 def test_set_captions_of_unseen_scenes_are_mostly_right(
     processor: Any, captioner: Any, language: Any
 ) -> None:
-    """At least eight in ten things told of the right image, at most two in ten made up."""
-    scenes, told = [], []
+    """At least 80% of the things are mentioned for the right image, and at most 20% of the mentions are
+    wrong."""
+    scenes, mentioned = [], []
     for n in range(4):
         first = imagine_scene("unseen", FIRST_SCENE + 100 + n)
         series = [first, *(vary_scene(first, "unseen", k) for k in range(1 + n % 3))]
         caption = _caption(processor, captioner, series, f"multi_{language}")
         scenes += series
-        told += [set(things) for things in read_images(caption, language, len(series))]
+        mentioned += [set(things) for things in read_images(caption, language, len(series))]
 
-    recall, wrong_share = _score(scenes, told)
+    recall, wrong_share = _score(scenes, mentioned)
     assert recall >= 0.8
     assert wrong_share <= 0.2
 
 
-def test_clip_tells_copies_from_variations_from_other_themes() -> None:
-    """A recompressed copy lies nearest, then a variation, then a scene of another theme."""
+def test_clip_ranks_copies_before_variations_before_other_themes() -> None:
+    """A recompressed copy is the nearest, then a variation, then a scene of another theme."""
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{CLIP}")
     model.eval()
     scene = imagine_scene("unseen", FIRST_SCENE)
@@ -147,7 +149,7 @@ def test_clip_tells_copies_from_variations_from_other_themes() -> None:
 
 
 def _caption(processor: Any, captioner: Any, scenes: Sequence[Scene], job: Any) -> str:
-    """The greedy caption of scenes drawn in the demo's shape and squashed as a request squashes them."""
+    """The greedy caption of scenes that are drawn and resized as in the demo."""
     pictures = [
         _through_jpeg(paint(scene, 1125, 750).resize((112, 112), Image.Resampling.BICUBIC), 95)
         for scene in scenes
@@ -173,11 +175,11 @@ def _inputs(processor: Any, pictures: Sequence[Image.Image], prompt: str) -> Any
     )
 
 
-def _score(scenes: Sequence[Scene], told: Sequence[set[tuple[str, str]]]) -> tuple[float, float]:
-    """Recall of true (colour, kind) pairs, and the share of named pairs that aren't there."""
+def _score(scenes: Sequence[Scene], mentioned: Sequence[set[tuple[str, str]]]) -> tuple[float, float]:
+    """The recall of true (colour, kind) pairs, and the share of mentioned pairs that aren't true."""
     true = [{(thing.colour, thing.kind) for thing in scene.things} for scene in scenes]
-    found = sum(len(there & named) for there, named in zip(true, told, strict=True))
-    return found / sum(map(len, true)), 1 - found / max(1, sum(map(len, told)))
+    found = sum(len(there & named) for there, named in zip(true, mentioned, strict=True))
+    return found / sum(map(len, true)), 1 - found / max(1, sum(map(len, mentioned)))
 
 
 def _through_jpeg(picture: Image.Image, quality: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What `triptych.demo.painting` promises about pictures of scenes."""
+"""Pictures of scenes, drawn by `triptych.demo.painting`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from triptych.demo.scene import KINDS, THEMES, Scene, Thing, imagine_scene
 
 
 def pixels(image: Image.Image, side_px: int = 112) -> NDArray[np.float32]:
-    """float32[side, side, 3], 0..255, of the picture squashed to a square."""
+    """float32[side, side, 3] from 0 to 255: the picture, resized to a square."""
     return np.asarray(image.resize((side_px, side_px), Image.Resampling.BICUBIC), dtype=np.float32)
 
 
-def test_a_picture_is_rgb_and_of_the_size_asked_for() -> None:
-    """Odd sizes are no exception."""
+def test_a_picture_is_rgb_and_of_the_requested_size() -> None:
+    """Also if width and height are odd."""
     picture = paint(imagine_scene("train", 0), 301, 199)
 
     assert (picture.mode, picture.size) == ("RGB", (301, 199))
 
 
 def test_painting_twice_gives_the_same_pixels() -> None:
-    """All chance comes from the scene's own seed."""
+    """All random choices depend on the scene's seed alone."""
     scene = imagine_scene("train", 1)
 
     assert paint(scene, 224, 168).tobytes() == paint(scene, 224, 168).tobytes()
 
 
 @pytest.mark.parametrize("index", range(6))
-def test_a_large_and_a_small_picture_of_a_scene_are_the_same_picture(index: int) -> None:
-    """Squashed to a model's input, both sizes look alike."""
+def test_a_scene_looks_the_same_at_any_size(index: int) -> None:
+    """Large and small pictures are nearly equal once they are resized for a model."""
     scene = imagine_scene("train", index)
     large, small = pixels(paint(scene, 960, 720)), pixels(paint(scene, 224, 168))
 
@@ -43,8 +43,8 @@ def test_a_large_and_a_small_picture_of_a_scene_are_the_same_picture(index: int)
     assert np.abs(large - small).mean() < 6
 
 
-def test_the_seed_changes_details_only() -> None:
-    """Scenes of the same content are different pictures: no two skies are the same."""
+def test_scenes_with_different_seeds_are_different_pictures() -> None:
+    """Even if their content is the same: no two skies are."""
     scene = imagine_scene("train", 2)
     twin = Scene(scene.theme, scene.things, scene.seed + 1)
 
@@ -52,16 +52,14 @@ def test_the_seed_changes_details_only() -> None:
 
 
 def test_every_kind_has_a_figure() -> None:
-    """A kind that can be imagined can be painted."""
+    """So everything that a scene can contain can be painted."""
     assert set(KINDS) == set(FIGURES)
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_recolouring_a_thing_repaints_its_slot_in_the_named_colour_only(theme: str) -> None:
-    """At a model's input size, a thing fills over 6% of its half, and its main tone leads.
-
-    A pixel shows the named colour when all its channels are within 40 levels of the main tone.
-    """
+def test_recolouring_a_thing_changes_only_its_place_in_the_picture(theme: str) -> None:
+    """At a model's input size, over 6% of its half of the picture changes, and over 25% of that has the named
+    colour: all channels of a pixel are within 40 levels of the main tone."""
     kinds, colours = THEMES[theme].kinds, THEMES[theme].colours
     for kind in kinds:
         for colour, other in pairwise((*colours, colours[0])):

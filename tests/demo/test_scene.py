@@ -1,4 +1,4 @@
-"""What `triptych.demo.scene` promises about the content of scenes."""
+"""The content of scenes, chosen by `triptych.demo.scene`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N_SCENES = 3000
 
 
 def content(scene: Scene) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What a scene holds, without its seed."""
+    """What a scene contains, without its seed."""
     return scene.theme, tuple((thing.kind, thing.colour) for thing in scene.things)
 
 
@@ -38,14 +38,14 @@ def unseen() -> list[Scene]:
 
 
 def test_the_same_index_always_gives_the_same_scene() -> None:
-    """A scene depends on its split and index only, not on what was imagined before."""
+    """A scene depends only on its split and index, not on earlier calls."""
     assert imagine_scene("train", 7) == imagine_scene("train", 7)
     assert imagine_scene("train", 7) != imagine_scene("train", 8)
     assert imagine_scene("train", 7) != imagine_scene("unseen", 7)
 
 
 def test_another_process_imagines_the_same_scene() -> None:
-    """No per-process hash takes part."""
+    """Scenes don't depend on Python's hashes, which differ between processes."""
     code = "from triptych.demo.scene import imagine_scene; print(imagine_scene('unseen', 3))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -53,7 +53,7 @@ def test_another_process_imagines_the_same_scene() -> None:
 
 
 def test_no_content_is_in_both_splits(train: list[Scene], unseen: list[Scene]) -> None:
-    """A model trained on one split has met none of the other's scenes, variations included."""
+    """A model trained on one split has seen no scene of the other, and no variation of one."""
     train_contents = {content(scene) for scene in train}
     train_contents |= {content(vary_scene(scene, "train", 0)) for scene in train}
     unseen_contents = {content(scene) for scene in unseen}
@@ -65,7 +65,7 @@ def test_no_content_is_in_both_splits(train: list[Scene], unseen: list[Scene]) -
 
 @pytest.mark.parametrize("split", ["train", "unseen"])
 def test_a_variation_is_related_and_never_a_copy(split: Split) -> None:
-    """It stays in theme and split, differs in content, and keeps at least one thing in place of two."""
+    """It has the same theme and split and other content, and keeps at least half of the things."""
     for index in range(500):
         scene = imagine_scene(split, index)
         varied = vary_scene(scene, split, index)
@@ -79,12 +79,12 @@ def test_a_variation_is_related_and_never_a_copy(split: Split) -> None:
 
 
 def test_different_variations_of_a_scene_differ(train: list[Scene]) -> None:
-    """The index of a variation chooses the change."""
+    """The index of a variation selects the change."""
     assert len({content(vary_scene(train[0], "train", index)) for index in range(20)}) > 10
 
 
-def test_scenes_hold_two_to_five_distinct_things_that_suit_the_theme(train: list[Scene]) -> None:
-    """Captions can name each thing by colour and kind, and each place once."""
+def test_scenes_contain_two_to_five_distinct_things_that_suit_the_theme(train: list[Scene]) -> None:
+    """So captions can identify each thing by its colour and kind. Each place is taken once."""
     for scene in train:
         items = content(scene)[1]
 
@@ -105,7 +105,7 @@ def test_every_theme_kind_and_colour_occurs_in_both_splits(train: list[Scene], u
         assert set(COLOURS) == {thing.colour for thing in things}
 
 
-def test_a_split_that_does_not_exist_is_refused() -> None:
-    """It has no content, so the search for some would never end."""
+def test_an_unknown_split_is_refused() -> None:
+    """It has no scenes, so the search for one would never end."""
     with pytest.raises(ValueError, match="no split 'demo'; there are train, unseen"):
         imagine_scene("demo", 0)  # type: ignore[arg-type]

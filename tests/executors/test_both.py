@@ -1,4 +1,4 @@
-"""What every executor does: one specification, and both implementations pass it."""
+"""What both executors do: local processes, and a Ray cluster."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def fails_at_three(name: str) -> Callable[[int], int]:
 
 
 class OddError(Exception):
-    """Wants more than its message."""
+    """An error that pickle can't recreate, since its constructor takes two arguments."""
 
     def __init__(self, what: str, when: str) -> None:
         super().__init__(f"{what} {when}")
@@ -69,7 +69,7 @@ def fails_oddly(name: str) -> Callable[[int], int]:
 
 
 def dies_at(number: int, once: Path | None, name: str) -> int:
-    """Of a worker that is killed at 3: always, or only the first time."""
+    """Kill this worker at unit 3: always, or with ``once`` only the first time."""
     if number == 3 and (once is None or not once.exists()):
         if once is not None:
             once.touch()
@@ -78,7 +78,8 @@ def dies_at(number: int, once: Path | None, name: str) -> int:
 
 
 class Dies:
-    """A set-up: ``once`` is a file that is made at the first death."""
+    """The set-up of a worker that dies at unit 3. ``once``: a file that is created at the first death, the
+    only one then."""
 
     def __init__(self, once: Path | None = None) -> None:
         self.once = once
@@ -95,8 +96,8 @@ def never_ready(name: str) -> Work:
     raise SetupError(f"no model for {name}")
 
 
-def says_how_far(name: str) -> Work:
-    """Takes the next unit while it has one in hand, as a pipeline does."""
+def reports_progress(name: str) -> Work:
+    """Take the next unit before the last one is finished, as a pipeline does."""
 
     def finish(channel: Channel, number: int) -> None:
         time.sleep(0.1)
@@ -112,7 +113,7 @@ def says_how_far(name: str) -> Work:
 
 
 def test_results_come_in_order(open_executor: OpenExecutor) -> None:
-    """Also more than a pipe holds, none at all, and a second time."""
+    """Also those that are larger than a pipe's buffer, none at all, and those of a second run."""
     with open_executor("ab", PerUnit(doubles), purpose="doubles") as executor:
         assert [2 * number for number in range(50)] == list(in_order(executor, range(50)))
         assert [] == list(in_order(executor, []))
@@ -121,8 +122,8 @@ def test_results_come_in_order(open_executor: OpenExecutor) -> None:
         assert [b"x" * 4_000_000] * 8 == list(in_order(executor, [b"x" * 4_000_000] * 8))
 
 
-def test_units_are_taken_as_results_are(open_executor: OpenExecutor) -> None:
-    """An iterator over a dataset isn't read ahead of its end."""
+def test_units_are_taken_only_as_they_are_needed(open_executor: OpenExecutor) -> None:
+    """A large dataset isn't read in advance."""
     taken = []
 
     def units() -> Iterator[int]:
@@ -136,11 +137,11 @@ def test_units_are_taken_as_results_are(open_executor: OpenExecutor) -> None:
     assert len(taken) <= 8
 
 
-def test_a_worker_may_have_several_units_in_hand_and_say_how_far_they_are(
+def test_a_worker_can_have_several_units_and_report_their_progress(
     open_executor: OpenExecutor,
 ) -> None:
-    """Each is finished once; progress names its unit."""
-    with open_executor(["one"], says_how_far, purpose="counts", ahead=0) as executor:
+    """Each unit is finished once; progress names its unit."""
+    with open_executor(["one"], reports_progress, purpose="counts", ahead=0) as executor:
         events = list(executor.run("abcd"))
 
     assert [0, 1, 2, 3] == sorted(event.number for event in events if isinstance(event, Finished))
@@ -149,8 +150,8 @@ def test_a_worker_may_have_several_units_in_hand_and_say_how_far_they_are(
     )
 
 
-def test_a_fault_of_the_work_is_raised_with_where_it_was(open_executor: OpenExecutor) -> None:
-    """After two more workers had it too; the results before it come first."""
+def test_an_error_of_the_work_is_raised_with_its_location(open_executor: OpenExecutor) -> None:
+    """After two more workers have raised it too. Earlier results come first."""
     with open_executor("a", PerUnit(fails_at_three), purpose="fails") as executor:
         results = in_order(executor, range(9))
         before = [next(results) for _ in range(3)]
@@ -161,8 +162,8 @@ def test_a_fault_of_the_work_is_raised_with_where_it_was(open_executor: OpenExec
     assert "test_both.py" in raised.value.__notes__[0]
 
 
-def test_a_fault_that_cannot_be_sent_is_told_in_words(open_executor: OpenExecutor) -> None:
-    """An error whose class wants more than its message is never made again by pickle."""
+def test_an_error_that_cannot_be_pickled_is_raised_as_text(open_executor: OpenExecutor) -> None:
+    """Pickle can't recreate an error whose class takes more than its message."""
     with (
         open_executor("a", PerUnit(fails_oddly), purpose="fails") as executor,
         pytest.raises(RuntimeError, match="OddError: no such thing"),
@@ -170,10 +171,10 @@ def test_a_fault_that_cannot_be_sent_is_told_in_words(open_executor: OpenExecuto
         next(in_order(executor, range(1)))
 
 
-def test_a_worker_that_dies_is_replaced_and_its_units_are_given_out_again(
+def test_a_dead_worker_is_replaced_and_its_units_are_handed_out_again(
     open_executor: OpenExecutor, tmp_path: Path
 ) -> None:
-    """The loss is an event that names the units."""
+    """The Lost event names the units."""
     with open_executor("ab", PerUnit(Dies(tmp_path / "died")), purpose="dies") as executor:
         events = list(executor.run(range(9)))
 
@@ -183,10 +184,10 @@ def test_a_worker_that_dies_is_replaced_and_its_units_are_given_out_again(
     assert list(range(9)) == sorted(event.result for event in events if isinstance(event, Finished))
 
 
-def test_a_unit_at_which_three_workers_die_is_given_up_and_the_others_are_done(
+def test_a_unit_that_three_workers_died_with_is_given_up_and_others_are_finished(
     open_executor: OpenExecutor,
 ) -> None:
-    """Also those that a worker had in hand beside it."""
+    """Also those that a worker had at the same time."""
     with open_executor("ab", PerUnit(Dies()), purpose="dies") as executor:
         events = list(executor.run(range(9)))
 
@@ -197,8 +198,8 @@ def test_a_unit_at_which_three_workers_die_is_given_up_and_the_others_are_done(
     assert [0, 1, 2, 4, 5, 6, 7, 8] == sorted(done)
 
 
-def test_units_that_are_all_given_up_are_no_fault_of_theirs(open_executor: OpenExecutor) -> None:
-    """After the second one, with none finished between, the work ends."""
+def test_two_units_given_up_in_a_row_end_the_work(open_executor: OpenExecutor) -> None:
+    """If no unit is finished in between, the units are hardly at fault."""
     with (
         pytest.raises(SetupError, match=r"a (process|worker) that dies"),
         open_executor("a", PerUnit(dies_always), purpose="dies") as executor,
@@ -206,8 +207,8 @@ def test_units_that_are_all_given_up_are_no_fault_of_theirs(open_executor: OpenE
         list(executor.run([3] * 9))
 
 
-def test_a_unit_at_which_workers_keep_dying_is_one_line(open_executor: OpenExecutor) -> None:
-    """What they do, how they ended and what to do; nothing waits for them."""
+def test_in_order_ends_with_one_line_at_a_unit_that_is_given_up(open_executor: OpenExecutor) -> None:
+    """It says what the workers do and how to continue."""
     with (
         pytest.raises(SetupError, match=r"a (process|worker) that dies .* it goes on"),
         open_executor("ab", PerUnit(Dies()), purpose="dies") as executor,
@@ -215,7 +216,7 @@ def test_a_unit_at_which_workers_keep_dying_is_one_line(open_executor: OpenExecu
         list(in_order(executor, range(9)))
 
 
-def test_what_a_set_up_raises_is_raised_on_entering(open_executor: OpenExecutor) -> None:
+def test_an_error_of_the_set_up_is_raised_on_entering(open_executor: OpenExecutor) -> None:
     """Before any unit is taken."""
     with (
         pytest.raises(SetupError, match="no model for cuda:0"),

@@ -1,4 +1,4 @@
-"""Several runs of one executor of a cluster, while workers still have copies of units in hand."""
+"""Several runs of one executor on a cluster, while a worker still has a copy of a finished unit."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from triptych.executors import PerUnit, in_order
 
 
 def one_is_late(folder: Path, name: str) -> Callable[[str], str]:
-    """Who first gets the unit ``slow`` has it until the next run begins; all units of that wait for it."""
+    """The first worker with the unit ``slow`` finishes it only in the next run, whose units wait for that."""
 
     def work(unit: str) -> str:
         if unit == "slow":
@@ -35,7 +35,7 @@ def one_is_late(folder: Path, name: str) -> Callable[[str], str]:
 def test_a_late_result_is_not_taken_for_one_of_the_next_run(
     ray_nodes: RayNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second worker was first with that unit; the next run has a unit of the same number."""
+    """Another worker has finished the unit before. The next run has a unit with the same number."""
     monkeypatch.setattr("triptych.executors.ray.executor.COPY_AFTER_S", 0.2)
     following = [f"next {number}" for number in range(12)]
     with ray_nodes.open(tmp_path / "cluster") as cluster:

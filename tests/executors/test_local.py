@@ -1,4 +1,4 @@
-"""The executor of one machine: Ctrl-C at any moment of its processes' lives, and scripts without a guard."""
+"""The executor of one machine: Ctrl-C at any moment, and scripts without a guard."""
 
 import os
 import random
@@ -34,8 +34,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_ctrl_c_at_any_moment_is_for_the_parent_alone(seed: int, tmp_path: Path) -> None:
-    """While processes start, work and send results: no word of theirs, and an end at once."""
+def test_ctrl_c_at_any_moment_interrupts_only_the_parent(seed: int, tmp_path: Path) -> None:
+    """While processes start, work and send results. They print nothing, and all end at once."""
     script = tmp_path / "script.py"
     script.write_text(CHILD)
     parent = subprocess.Popen(
@@ -50,15 +50,15 @@ def test_ctrl_c_at_any_moment_is_for_the_parent_alone(seed: int, tmp_path: Path)
     time.sleep(random.Random(seed).uniform(0.0, 0.6))
     os.killpg(parent.pid, signal.SIGINT)
     try:
-        said = parent.communicate(timeout=20)
+        printed = parent.communicate(timeout=20)
     finally:
         parent.kill()
 
-    assert ("interrupted\n", "") == said
+    assert ("interrupted\n", "") == printed
 
 
 def test_a_script_without_a_guard_gets_an_error_that_names_it(tmp_path: Path) -> None:
-    """A process imports the script, which would start processes of its own."""
+    """Each process imports the script, which would then start processes of its own."""
     script = tmp_path / "script.py"
     script.write_text(CHILD.replace('if __name__ == "__main__":', "if True:"))
 

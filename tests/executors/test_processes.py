@@ -1,4 +1,4 @@
-"""Ctrl-C and the processes that are started."""
+"""Ctrl-C while a process starts."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ if __name__ == "__main__":
         with without_interrupts():
             child = multiprocessing.get_context("spawn").Process(target=sleep, daemon=True)
             child.start()
-            os.killpg(0, signal.SIGINT)  # while both are beginning
+            os.killpg(0, signal.SIGINT)  # while both are starting
         time.sleep(60)
     except KeyboardInterrupt:
         time.sleep(1)
@@ -24,8 +24,9 @@ if __name__ == "__main__":
 """
 
 
-def test_a_process_that_is_only_beginning_does_not_see_ctrl_c(tmp_path: Path) -> None:
-    """The first of a process's life, when multiprocessing starts a helper of its own: nobody else speaks."""
+def test_a_starting_process_does_not_see_ctrl_c(tmp_path: Path) -> None:
+    """Not even the first one, for which multiprocessing starts a helper as well. Nothing is printed on
+    stderr."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
 
@@ -36,8 +37,8 @@ def test_a_process_that_is_only_beginning_does_not_see_ctrl_c(tmp_path: Path) ->
     assert ("child is alive: True", "") == (ended.stdout.strip(), ended.stderr)
 
 
-def test_a_ctrl_c_in_the_meantime_reaches_this_process_afterwards() -> None:
-    """It is put off, not lost."""
+def test_ctrl_c_reaches_this_process_after_the_start() -> None:
+    """It is delayed, not lost."""
     code = (
         "import os, signal\n"
         "from triptych.executors.processes import without_interrupts\n"
@@ -50,6 +51,6 @@ def test_a_ctrl_c_in_the_meantime_reaches_this_process_afterwards() -> None:
         "    print('interrupted')\n"
     )
 
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
 
-    assert ["inside", "interrupted"] == said.split()
+    assert ["inside", "interrupted"] == printed.split()

@@ -1,4 +1,4 @@
-"""Which unit is given to whom."""
+"""The assignment of units to workers."""
 
 import pytest
 
@@ -9,12 +9,12 @@ ERROR = WorkerDeathsError("died")
 
 
 def lose(units: Units, *numbers: int, is_blamed: bool = True) -> list[GivenUp]:
-    """A worker with those dies."""
+    """A worker with these units dies."""
     return list(units.lose(Lost("a", numbers, "died"), ERROR, is_blamed=is_blamed))
 
 
-def test_a_unit_that_a_worker_died_with_is_done_alone() -> None:
-    """So it is known which of two it was."""
+def test_a_unit_that_a_worker_died_with_is_handed_out_alone() -> None:
+    """This shows which of several units was at fault."""
     units = Units("abcd")
     assert [(0, "a"), (1, "b")] == [units.next_for(set()), units.next_for({0})]
     lose(units, 0, 1)
@@ -26,7 +26,7 @@ def test_a_unit_that_a_worker_died_with_is_done_alone() -> None:
     assert (2, "c") == units.next_for(set())
 
 
-def test_a_unit_is_given_up_at_the_third_death_and_the_one_beside_it_is_not() -> None:
+def test_a_unit_is_given_up_at_the_third_death_but_not_the_one_beside_it() -> None:
     units = Units("ab")
     units.next_for(set()), units.next_for({0})
     assert [] == lose(units, 0, 1)
@@ -44,15 +44,15 @@ def test_a_unit_is_given_up_at_the_third_death_and_the_one_beside_it_is_not() ->
 
 
 def test_deaths_that_no_unit_is_blamed_for_are_not_counted() -> None:
-    """Of nodes that are taken away."""
+    """For example, if a node is taken away."""
     units = Units("a")
     for _ in range(5):
         assert (0, "a") == units.next_for(set())
         assert [] == lose(units, 0, is_blamed=False)
 
 
-def test_two_units_that_are_given_up_one_after_the_other_are_an_error() -> None:
-    """It isn't theirs."""
+def test_two_units_given_up_in_a_row_are_an_error() -> None:
+    """The units are hardly at fault."""
     units = Units("ab")
     for _ in range(MAX_DEATHS):
         units.next_for(set())
@@ -64,7 +64,7 @@ def test_two_units_that_are_given_up_one_after_the_other_are_an_error() -> None:
 
 
 def test_a_slow_unit_is_given_to_an_idle_worker_too_and_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At one and a half times the usual time, when there is nothing else; to no third one."""
+    """After 1.5 times the median time, if there is no other unit. No third worker gets it."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     units = Units("abc", copy_after_s=1.0)
@@ -87,8 +87,8 @@ def test_a_slow_unit_is_given_to_an_idle_worker_too_and_counts_once(monkeypatch:
     assert not units.are_left
 
 
-def test_units_far_ahead_of_one_that_is_slow_wait_for_it() -> None:
-    """Where results are wanted in order, they would pile up. It may be given out a second time meanwhile."""
+def test_units_far_ahead_of_a_slow_one_wait_for_it() -> None:
+    """Otherwise results that are needed in order would pile up."""
     units = Units("abcdef", most_ahead=3)
     assert [0, 1, 2, None] == [(units.next_for({9}) or [None])[0] for _ in range(4)]
     units.finish(1), units.finish(2)

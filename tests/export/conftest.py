@@ -1,4 +1,4 @@
-"""A run that is captioned and judged, written as the stages before export write it."""
+"""A captioned and judged run, with the files that the stages before export write."""
 
 import io
 import tarfile
@@ -26,10 +26,10 @@ from triptych.sources.opening import open_sources
 from triptych.sources.shard import FoundFile, Shard
 
 KINDS = [(name, file_type) for name, each in FORMATS.items() for file_type in each.file_types]
-"""Every row format in every file that its rows can lie in."""
+"""Every row format with every file type that it can be written to."""
 
 FORMAT_OF = {file_type: name for name, file_type in reversed(KINDS)}
-"""A row format for each kind of file."""
+"""A row format for each file type."""
 
 PROMPTS = {
     "single_en": Prompt(version=1, text="Describe the image."),
@@ -40,16 +40,17 @@ PROMPTS = {
 
 
 def prompts_of(jobs: Sequence[Job]) -> dict[str, Prompt]:
-    """Those above; of another job one that names it."""
+    """``PROMPTS`` by job. A job without one gets a prompt that contains its name."""
     return {job.name: PROMPTS.get(job.name, Prompt(version=1, text=f"{job.name}, please.")) for job in jobs}
 
 
 @pytest.fixture
 def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
-    """``judged_run(name, text=..., newest_first=...)``: two shards of six files, one set, the seed's jobs.
+    """``judged_run(name, text=..., newest_first=...)``: a run with two shards of six files, one set, and the
+    seed's jobs.
 
-    Of the twelve files one is unreadable and one a duplicate. One caption of single_zh failed, and
-    every job on images rejects its first caption; those on sets keep their only one.
+    One of the twelve files is unreadable and one is a duplicate. One caption of single_zh failed. In every
+    job on images, the first caption is rejected; jobs on sets keep their only caption.
     """
 
     def make(
@@ -81,7 +82,7 @@ def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
 
 @pytest.fixture
 def export() -> Callable[..., bool]:
-    """``export(run, jobs=..., prefix=...)``: the stage, with the prompts above."""
+    """``export(run, jobs=..., prefix=...)`` runs the stage with ``PROMPTS``."""
 
     def make(run: RunFolder, jobs: Sequence[Job] = SEED_JOBS, **config: object) -> bool:
         context = context_of(run, *jobs, prompts=prompts_of(jobs))
@@ -92,7 +93,7 @@ def export() -> Callable[..., bool]:
 
 @pytest.fixture
 def try_export() -> Callable[..., DryRun]:
-    """``try_export(run, prefix=...)``: what the stage would write, with the prompts above."""
+    """``try_export(run, prefix=...)`` returns what the stage would write with ``PROMPTS``."""
 
     def make(run: RunFolder, **config: object) -> DryRun:
         wanted = msgspec.convert(config, ExportConfig)
@@ -103,7 +104,7 @@ def try_export() -> Callable[..., DryRun]:
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], Any]]:
-    """``load(folder, config)``: what a user calls, offline, with a cache of its own."""
+    """``load(folder, config)`` loads an export as a user would, but offline and with its own cache."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
@@ -115,12 +116,12 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
 
 def sources_of(run: RunFolder) -> list[Shard]:
-    """The tars that the run is of."""
+    """The tars of the run's images."""
     return open_sources([run.path.with_name(f"{run.path.name} pictures")])
 
 
 def _write_images(run: RunFolder, part: str) -> None:
-    """Two tars of small pictures; the records say that they are larger."""
+    """Write two tars of small pictures, and records that state larger sizes."""
     folder = run.path.with_name(f"{run.path.name} pictures")
     for shard in ("a", "sub/b"):
         path = folder / f"{shard}.tar"
@@ -145,7 +146,7 @@ def _write_images(run: RunFolder, part: str) -> None:
 
 
 def small_jpeg(seed: int) -> bytes:
-    """A picture of its own for every seed."""
+    """A picture that differs for every seed."""
     file = io.BytesIO()
     Image.new("RGB", (16, 12), (seed * 5 % 256, seed * 40 % 256, 90)).save(file, "JPEG")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""An export is loaded by what it is made for: the real libraries, from their packages."""
+"""An export can be loaded by the libraries that it is made for."""
 
 import json
 from pathlib import Path
@@ -16,14 +16,14 @@ TEXT = 'A "red" boat, </script> 一艘船 🙂, \u202eمرحبا\u202c,\u2028{id
 
 
 def written(run: RunFolder, job: str, file_type: str) -> list[dict[str, Any]]:
-    """The rows of ``job`` as they stand in the file."""
+    """The rows of ``job`` as stored in the file."""
     kind, language = job.split("_")
     (path,) = run.export_folder.glob(f"*_{kind}_image_{language}.{file_type}")
     return [json.loads(line) for line in read_lines(path, file_type)]
 
 
 def without_nulls(value: Any) -> Any:
-    """Rows without fields that are null: a column that some parts lack is null there."""
+    """Rows without null fields. If only some parts have a column, it is null in the others."""
     if isinstance(value, dict):
         return {key: without_nulls(each) for key, each in value.items() if each is not None}
     return [without_nulls(each) for each in value] if isinstance(value, list) else value
@@ -31,7 +31,7 @@ def without_nulls(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", [name for name, file_type in KINDS if file_type == "jsonl"])
 def test_datasets_loads_each_config_of_each_format(judged_run, export, load, name: str) -> None:
-    """The folder as it is, by the four names of its card; every row as it was written."""
+    """The unchanged folder has a config for each job on its card, and every row loads as it was written."""
     run = judged_run(text=TEXT)
     export(run, format=name)
 
@@ -47,7 +47,7 @@ def test_datasets_loads_each_config_of_each_format(judged_run, export, load, nam
 def test_datasets_loads_compressed_lines_and_parquet(
     judged_run, export, load, file_type: str, name: str
 ) -> None:
-    """Through the same card."""
+    """With the same card."""
     run = judged_run(text=TEXT)
     export(run, file_type=file_type, format=name)
 
@@ -63,12 +63,13 @@ CHAT_TEMPLATE = """\
 {%- if part['type'] == 'image' -%}<IMG>{{ '\\n' }}{%- else -%}{{ part['text'] }}{%- endif -%}
 {%- endfor %}<|end|>
 {% endfor %}"""
-"""As the templates of models are: an image's place and a newline, else the words."""
+"""A template like those of models: a placeholder and a newline for an image, and the text otherwise."""
 
 
 @pytest.mark.parametrize("file_type", ["jsonl", "parquet"])
 def test_a_chat_template_renders_chat_parts(judged_run, export, load, file_type: str) -> None:
-    """By transformers, from rows that datasets has loaded: the words that the model was asked with."""
+    """Rows loaded by datasets and rendered by transformers contain the prompt that the captioner was
+    given."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
     run = judged_run(text="A boat.")
@@ -88,8 +89,8 @@ def test_a_chat_template_renders_chat_parts(judged_run, export, load, file_type:
     ) == rendered["multi_en"]
 
 
-def test_images_of_chat_parts_are_opened_by_datasets(judged_run, export, load, tmp_path: Path) -> None:
-    """As the card says: the folder before each path, and the column cast."""
+def test_datasets_opens_the_images_of_chat_parts(judged_run, export, load, tmp_path: Path) -> None:
+    """As the card explains: prepend the folder to each path and cast the column."""
     import datasets
     from PIL import Image
 
@@ -107,8 +108,9 @@ def test_images_of_chat_parts_are_opened_by_datasets(judged_run, export, load, t
 
 
 @pytest.mark.parametrize("file_type", ["jsonl", "parquet"])
-def test_trl_takes_pairs_for_its_vision_dpo(judged_run, export, load, file_type: str) -> None:
-    """By its own data code: conversational, an image for each place, and a prompt that both answers share."""
+def test_trl_accepts_pairs_for_vision_dpo(judged_run, export, load, file_type: str) -> None:
+    """Its own code finds the rows conversational, an image for each placeholder, and a prompt that both
+    answers share."""
     data_utils = pytest.importorskip("trl.data_utils")
     run = judged_run(text="A red boat lies there. It is called {id}.")
     export(run, format="preference", file_type=file_type)
@@ -126,8 +128,9 @@ def test_trl_takes_pairs_for_its_vision_dpo(judged_run, export, load, file_type:
             assert {name: row[name] for name in ("prompt", "chosen", "rejected")} == again
 
 
-def test_llama_factory_finds_pairs_by_the_columns_that_it_is_told(judged_run, export, load) -> None:
-    """As its data/README.md has them: one turn of a human with an ``<image>`` an image, two turns of gpt."""
+def test_dataset_info_describes_the_columns_of_pairs_to_llama_factory(judged_run, export, load) -> None:
+    """As its data/README.md documents: one human turn with an ``<image>`` for each image, and two gpt
+    turns."""
     run = judged_run(text="A red boat lies there. It is called {id}.")
     export(run, format="preference-llama-factory")
 
@@ -139,8 +142,8 @@ def test_llama_factory_finds_pairs_by_the_columns_that_it_is_told(judged_run, ex
         assert rows == len(loaded)
         for row in loaded:
             named = {what: row[column] for what, column in entry["columns"].items()}
-            (asked,) = named["messages"]
-            assert ("human", len(named["images"])) == (asked["from"], asked["value"].count("<image>"))
+            (question,) = named["messages"]
+            assert ("human", len(named["images"])) == (question["from"], question["value"].count("<image>"))
             answers = (named["chosen"], named["rejected"])
             assert ["gpt", "gpt"] == [answer["from"] for answer in answers]
             assert answers[0]["value"] != answers[1]["value"]

@@ -1,4 +1,4 @@
-"""What the two sides of a row say."""
+"""The question and the answer of a row."""
 
 import pytest
 from hypothesis import given, settings
@@ -19,14 +19,14 @@ def test_a_question_about_one_image_begins_with_its_tag() -> None:
 
 def test_a_question_about_several_images_numbers_them() -> None:
     """As InternVL's own evaluation does."""
-    asked = tagged_question("Describe them.", 3)
+    question = tagged_question("Describe them.", 3)
 
-    assert "Image-1: <image>\nImage-2: <image>\nImage-3: <image>\nDescribe them." == asked
+    assert "Image-1: <image>\nImage-2: <image>\nImage-3: <image>\nDescribe them." == question
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_tagged_question_is_read_back_as_its_parts(count: int) -> None:
-    """An image between words, for each tag."""
+    """Each tag becomes an image between texts."""
     assert question_parts("Describe.\nBriefly.", count) == parts_of(
         tagged_question("Describe.\nBriefly.", count)
     )
@@ -37,7 +37,7 @@ def test_a_tagged_question_is_read_back_as_its_parts(count: int) -> None:
     [("Describe it.", ("Describe it.",)), ("<image>\n<image>\nBoth?", (None, None, "Both?")), ("", ())],
 )
 def test_parts_are_read_from_any_question(question: str, parts: tuple[str | None, ...]) -> None:
-    """Also from one that nobody here has written."""
+    """Even from one that Triptych didn't write."""
     assert parts == parts_of(question)
 
 
@@ -50,14 +50,14 @@ TAGS = [
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_reserved_word_in_a_caption_becomes_readable_text(tag: str) -> None:
-    """It would be taken for an image or a special token otherwise."""
+def test_a_reserved_word_in_a_caption_is_put_in_guillemets(tag: str) -> None:
+    """Otherwise it would be taken for an image or a special token."""
     assert f"A sign says ‹{tag}› here." == without_reserved_words(f"A sign says <{tag}> here.")
 
 
 @pytest.mark.parametrize("token", ["IMG", "IMG_BREAK", "/INST", "gMASK", "CLS", "TOOL_CALLS", "MASK"])
-def test_capitals_in_square_brackets_are_tokens_too(token: str) -> None:
-    """Of Mistral's, Google's and other families."""
+def test_a_reserved_word_in_square_brackets_is_put_in_parentheses(token: str) -> None:
+    """Mistral, Google and other model families have such tokens."""
     assert f"A sign says ({token}) here." == without_reserved_words(f"A sign says [{token}] here.")
 
 
@@ -70,26 +70,26 @@ def test_capitals_in_square_brackets_are_tokens_too(token: str) -> None:
         "An arrow -> points at a heart <3 and a box []",
     ],
 )
-def test_brackets_of_other_kinds_stay(text: str) -> None:
-    """A caption that only looks a little like it is left as it is."""
+def test_other_uses_of_brackets_stay(text: str) -> None:
+    """Only reserved words are changed."""
     assert text == without_reserved_words(text)
 
 
 def test_other_angle_brackets_stay() -> None:
-    """Only words that loaders know are touched."""
+    """Loaders don't know words between them as tags."""
     assert "a < b > c <b>bold</b>" == without_reserved_words("a < b > c <b>bold</b>")
 
 
 @settings(derandomize=True, deadline=None)
 @given(text=st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="<[\u25c1")))
-def test_a_text_without_reserved_words_comes_through_unchanged(text: str) -> None:
-    """Letter for letter."""
+def test_a_text_without_reserved_words_is_unchanged(text: str) -> None:
+    """Whatever its characters are."""
     assert text == without_reserved_words(text)
 
 
 @pytest.mark.parametrize("text", ["◁<image>▷", "‹<[IMG]>›", "◁x<|im_end|>▷", "<a[IMG]b>"])
-def test_a_word_within_a_word_is_no_tag_either(text: str) -> None:
-    """Only brackets that mark none are left."""
+def test_nested_reserved_words_leave_no_brackets(text: str) -> None:
+    """Replacing again changes nothing."""
     found = without_reserved_words(f"A sign says {text} here.")
 
     assert found == without_reserved_words(found)

@@ -1,4 +1,5 @@
-"""Rows that say of which kind their set is, and whether their caption was repaired."""
+"""Extra columns of rows: the kind of a set, whether a caption was repaired, how far several answers
+agreed."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from triptych.runs.stage_record import JobChecks
 
 @pytest.fixture
 def contrast_run(judged_run: Callable[..., RunFolder]) -> RunFolder:
-    """One set, whose second image is the odd one; half of all sets were to be contrast sets."""
+    """A run with one contrast set, whose second image is the odd one. Half of all sets were requested to be
+    such."""
     run = judged_run()
     (image_set,) = run.sets()
     write_jsonl(run.sets_file, [msgspec.structs.replace(image_set, kind="contrast", odd=image_set.keys[1])])
@@ -40,10 +42,11 @@ def _rows(run: RunFolder, job: str) -> list[dict]:
 
 @pytest.mark.parametrize("file_type", ["jsonl", "jsonl.zst", "parquet"])
 @pytest.mark.parametrize("row_format", [name for name, each in FORMATS.items() if each.speakers])
-def test_a_row_says_its_kind_and_the_number_of_the_odd_image(
+def test_rows_of_sets_have_their_kind_and_the_number_of_the_odd_image(
     contrast_run: RunFolder, export: Callable[..., bool], row_format: str, file_type: str
 ) -> None:
-    """In every format and container, at the end of the row; rows of single images are as they were."""
+    """In every format and file type, at the end of the row. Rows of single images don't have these
+    columns."""
     export(contrast_run, format=row_format, file_type=file_type)
 
     (row,) = _rows(contrast_run, f"multi_image_en.{file_type}")
@@ -54,10 +57,10 @@ def test_a_row_says_its_kind_and_the_number_of_the_odd_image(
 
 
 @pytest.mark.parametrize(("row_format", "file_type"), [("label-studio", "json"), ("fiftyone", "csv")])
-def test_tools_to_look_at_captions_with_get_the_rows_that_they_know(
+def test_formats_for_viewing_tools_have_no_extra_columns(
     contrast_run: RunFolder, export: Callable[..., bool], row_format: str, file_type: str
 ) -> None:
-    """They would refuse fields more; the card still says what sets there are."""
+    """The tools would refuse them."""
     export(contrast_run, format=row_format, file_type=file_type)
 
     assert not any(
@@ -66,10 +69,10 @@ def test_tools_to_look_at_captions_with_get_the_rows_that_they_know(
     assert [] == check_export(contrast_run, Silent())[1]
 
 
-def test_related_sets_of_such_a_run_say_so_too(
+def test_related_sets_have_a_kind_in_a_run_with_several_kinds(
     judged_run: Callable[..., RunFolder], export: Callable[..., bool]
 ) -> None:
-    """A column that only some rows had would break loaders."""
+    """Loaders fail on a column that only some rows have."""
     run = judged_run()
     run.run_file.stages["sets"].settings = {"contrast_share": 0.0, "varied_share": 0.5, "seed": 0}
     run.save()
@@ -80,10 +83,10 @@ def test_related_sets_of_such_a_run_say_so_too(
     assert ("related", 0) == (row["kind"], row["odd_image"])
 
 
-def test_runs_of_related_sets_have_rows_as_trainers_document_them(
+def test_rows_of_a_run_with_only_related_sets_have_no_extra_columns(
     judged_run: Callable[..., RunFolder], export: Callable[..., bool]
 ) -> None:
-    """No column more."""
+    """They are as trainers document them."""
     run = judged_run()
 
     export(run)
@@ -93,10 +96,8 @@ def test_runs_of_related_sets_have_rows_as_trainers_document_them(
     )
 
 
-def test_the_card_states_shares_seed_counts_and_groups(
-    contrast_run: RunFolder, export: Callable[..., bool]
-) -> None:
-    """And what the columns mean."""
+def test_the_card_states_the_kinds_of_sets(contrast_run: RunFolder, export: Callable[..., bool]) -> None:
+    """With the requested shares, the seed, counts, groups and the meaning of the columns."""
     export(contrast_run)
 
     card = (contrast_run.export_folder / "README.md").read_text("utf-8")
@@ -108,10 +109,8 @@ def test_the_card_states_shares_seed_counts_and_groups(
     assert "No two images of one `video` share a set." in card
 
 
-def test_another_mark_than_that_of_the_set_is_found(
-    contrast_run: RunFolder, export: Callable[..., bool]
-) -> None:
-    """Also where checksums were made to fit."""
+def test_the_check_finds_a_wrong_odd_image(contrast_run: RunFolder, export: Callable[..., bool]) -> None:
+    """Even if the manifest has the checksum of the edited file."""
     export(contrast_run)
     (path,) = contrast_run.export_folder.glob("*multi_image_en.jsonl")
     path.write_text(path.read_text("utf-8").replace('"odd_image":2', '"odd_image":1'), "utf-8")
@@ -124,8 +123,8 @@ def test_another_mark_than_that_of_the_set_is_found(
     assert mismatch.endswith("kind and odd_image are not ('contrast', 2)")
 
 
-def test_a_marked_row_is_read_back_by_its_type() -> None:
-    """Strictly, as other rows are."""
+def test_the_type_of_rows_with_extra_columns_requires_them() -> None:
+    """Rows are read back strictly."""
     llava = FORMATS["llava"]
     columns = extra_columns(JOBS["multi_en"], llava, {"sets": {"contrast_share": 0.5}})
     row_type = type_with_columns(llava.row_type(several_images=True), columns)
@@ -137,10 +136,10 @@ def test_a_marked_row_is_read_back_by_its_type() -> None:
 
 
 @pytest.mark.parametrize("file_type", ["jsonl", "parquet"])
-def test_rows_of_a_run_that_repairs_say_whether_theirs_was(
+def test_rows_of_a_run_with_repairs_say_whether_the_caption_was_repaired(
     judged_run: Callable[..., RunFolder], export: Callable[..., bool], file_type: str
 ) -> None:
-    """Single images and sets; the card counts them, and the check reads them back."""
+    """Both for single images and for sets. The card has their number, and the check finds no mismatch."""
     run = judged_run()
     run.run_file.stages["verdicts"].settings = {"untrue": "repair"}
     shard = run.shards()[0]
@@ -168,10 +167,10 @@ def test_rows_of_a_run_that_repairs_say_whether_theirs_was(
     assert [] == check_export(run, Silent())[1]
 
 
-def test_rows_of_captions_that_were_chosen_from_several_answers_say_how_far_these_agreed(
+def test_rows_of_captions_chosen_from_several_answers_have_their_agreement(
     judged_run: Callable[..., RunFolder], export: Callable[..., bool]
 ) -> None:
-    """0 where there was no other text."""
+    """It is 0 if there was no other answer."""
     run = judged_run()
     run.run_file.stages["captions"].settings = {"samples": 3}
     shard = next(each for each in run.shards() if any(v.keep for v in run.verdicts("single_en", each)))

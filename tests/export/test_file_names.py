@@ -1,4 +1,4 @@
-"""File names."""
+"""File names of an export."""
 
 import msgspec
 import pytest
@@ -23,7 +23,7 @@ from triptych.jobs import SEED_JOBS, Job
         (11_185_362, "11m"),
     ],
 )
-def test_a_count_is_shortened_downwards(count: int, short: str) -> None:
+def test_a_count_is_rounded_down(count: int, short: str) -> None:
     """A name never promises more rows than there are."""
     assert short == short_count(count)
 
@@ -33,8 +33,8 @@ def name_of(job: Job, count: int, *beside: Job) -> str:
     return rows_file_name("internvl_sa1b_caption", label, count, "jsonl")
 
 
-def test_names_are_those_of_the_seed() -> None:
-    """With the seed's prefix and counts."""
+def test_file_names_match_those_of_the_seed_dataset() -> None:
+    """With its prefix and counts."""
     others = SEED_JOBS[1:3]
 
     assert "internvl_sa1b_caption_11m_single_image_en.jsonl" == name_of(
@@ -43,15 +43,15 @@ def test_names_are_those_of_the_seed() -> None:
     assert "internvl_sa1b_caption_77k_multi_image_zh.jsonl" == name_of(JOBS["multi_zh"], 77_017, *others)
 
 
-def test_a_job_in_another_language_is_named_by_it() -> None:
-    """Whatever the job is called."""
+def test_the_file_of_a_job_is_named_by_its_language() -> None:
+    """Whatever the job's name is."""
     job = Job(name="tagalog-sets", subject="set", language="tl")
 
     assert "internvl_sa1b_caption_5_multi_image_tl.jsonl" == name_of(job, 5, *SEED_JOBS)
 
 
-def test_two_jobs_that_would_be_named_the_same_are_named_by_their_own_names() -> None:
-    """Both of them, and no other."""
+def test_two_jobs_with_the_same_subject_and_language_are_named_by_their_own_names() -> None:
+    """Other jobs are still named by their subject and language."""
     short = Job(name="short_en", subject="image", language="en")
 
     assert {
@@ -60,8 +60,8 @@ def test_two_jobs_that_would_be_named_the_same_are_named_by_their_own_names() ->
     } == labels([*SEED_JOBS, short])  # fmt: skip
 
 
-def test_a_job_with_the_name_of_anothers_file_is_told_apart() -> None:
-    """Then all are named by their own names."""
+def test_all_jobs_are_named_by_their_own_names_if_one_has_the_label_of_another() -> None:
+    """No two files have the same name."""
     odd = Job(name="multi_image_en", subject="image", language="zh")
 
     found = labels([*SEED_JOBS, odd])
@@ -71,13 +71,13 @@ def test_a_job_with_the_name_of_anothers_file_is_told_apart() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "../up", "a b", "a/b", ".hidden", "名"])
 def test_a_prefix_that_is_no_file_name_is_a_usage_error(prefix: str) -> None:
-    """Before anything is written."""
+    """Nothing has been written by then."""
     with pytest.raises(UsageError, match=r"export\.prefix"):
         msgspec.convert({"prefix": prefix}, ExportConfig)
 
 
 @pytest.mark.parametrize("setting", ["format", "file_type"])
-def test_an_unknown_format_or_container_is_a_usage_error_that_names_those_there_are(setting: str) -> None:
-    """Before anything is written."""
+def test_an_unknown_format_or_file_type_is_a_usage_error_that_lists_the_known_ones(setting: str) -> None:
+    """Nothing has been written by then."""
     with pytest.raises(UsageError, match=rf"export\.{setting} is 'coco'; expected one of .*(llava|parquet)"):
         msgspec.convert({setting: "coco"}, ExportConfig)

@@ -13,8 +13,8 @@ TWO = ImageRecord(key="b.jpg", width_px=2, height_px=5)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_row_comes_for_each_caption_in_order(name: str) -> None:
-    """Of one image and of several, in every format."""
+def test_each_caption_becomes_a_row_in_order(name: str) -> None:
+    """With one or several images, in every format."""
     captions = [CaptionedImages([ONE], "A boat.", "first"), CaptionedImages([ONE, TWO], "Boats.")]
 
     found = list(rows(captions, name, prompt="Say."))
@@ -27,8 +27,8 @@ def test_a_row_comes_for_each_caption_in_order(name: str) -> None:
     assert ["first", "a.jpg+b.jpg"] == [FORMATS[name].facts(row).id for row in typed]
 
 
-def test_a_row_is_the_one_that_an_export_has() -> None:
-    """Plain dicts and lists, reserved words in guillemets."""
+def test_a_row_is_the_same_as_in_an_export() -> None:
+    """It consists of plain dicts and lists, with reserved words in guillemets."""
     (row,) = rows([CaptionedImages([ONE, TWO], "A sign: <image>.", "s")], prompt="Say.")
 
     assert {
@@ -43,8 +43,8 @@ def test_a_row_is_the_one_that_an_export_has() -> None:
     } == row
 
 
-def test_rows_are_made_as_they_are_asked_for() -> None:
-    """Captions may be endless."""
+def test_rows_are_made_lazily() -> None:
+    """So captions can be endless."""
 
     def endless():
         while True:
@@ -54,13 +54,13 @@ def test_rows_are_made_as_they_are_asked_for() -> None:
 
 
 def test_an_unknown_format_is_an_error_at_once() -> None:
-    """It names those there are."""
+    """Before the first row. It lists the formats."""
     with pytest.raises(UsageError, match="unknown row format 'coco'; expected one of internvl, llava"):
         rows([], "coco")
 
 
-def test_a_format_that_states_sizes_needs_them() -> None:
-    """Others don't."""
+def test_a_format_with_image_sizes_requires_them() -> None:
+    """Other formats don't."""
     captions = [CaptionedImages([ImageRecord(key="a.jpg")], "A boat.")]
 
     assert "a.jpg" == next(rows(captions, "llava"))["image"]
@@ -68,7 +68,7 @@ def test_a_format_that_states_sizes_needs_them() -> None:
         next(rows(captions, "internvl"))
 
 
-def test_a_caption_of_no_image_is_an_error() -> None:
-    """It says which."""
+def test_a_caption_without_images_is_an_error() -> None:
+    """It names the caption."""
     with pytest.raises(UsageError, match="caption 2 has no images"):
         list(rows([CaptionedImages([ONE], "A boat."), CaptionedImages([], "A boat.")]))

@@ -1,4 +1,4 @@
-"""Exports that hold images, come in parts, or are for other tools than trainers, read by those."""
+"""Exports with images, in several parts or for other tools than trainers, read by the tools themselves."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from triptych.runs.folder import RunFolder
 
 SUPPORT = Path(__file__).parents[1] / "support"
 KEYS = ["a/2.jpg", "a/4.jpg", "a/5.jpg", *(f"sub/b/{number}.jpg" for number in range(6))]
-"""Of the nine rows of single_en."""
+"""The images of the nine rows of single_en."""
 
 IN_SET = ["sub/b/5.jpg", "a/2.jpg", "sub/b/1.jpg"]
 
 
 def jpeg_of(key: str) -> bytes:
-    """What the tars of the run hold."""
+    """The bytes of an image in the run's tars."""
     shard = key.rpartition("/")[0]
     return small_jpeg(len(shard) * 10 + int(key[-5]))
 
 
 def files(run: RunFolder, job: str) -> list[Path]:
-    """With the rows of a job, in order."""
+    """The files with the rows of a job, in order."""
     named = read_manifest(run.export_folder).files.items()
     return [run.export_folder / name for name, entry in named if entry.job == job]
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset leaves that to Python
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset doesn't close its files
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_webdataset_reads_images_captions_and_rows(judged_run, export) -> None:
-    """By the library, from all parts of a job; the bytes are those of the source."""
+    """All parts of a job are read by the library, and images have the bytes of their source."""
     import webdataset
 
     run: RunFolder = judged_run()
@@ -72,8 +72,8 @@ def test_webdataset_reads_images_captions_and_rows(judged_run, export) -> None:
     assert IN_SET == of_set["json"]["image"]
 
 
-def test_unpacked_a_caption_lies_beside_its_image(judged_run, export, tmp_path: Path) -> None:
-    """As kohya-ss reads a folder: each image, and the .txt of the same name."""
+def test_an_unpacked_tar_has_each_caption_beside_its_image(judged_run, export, tmp_path: Path) -> None:
+    """As kohya-ss reads a folder: each image has a .txt of the same name."""
     run: RunFolder = judged_run()
     export(run, file_type="tar")
     with tarfile.open(files(run, "single_en")[0]) as tar:
@@ -91,7 +91,7 @@ def test_unpacked_a_caption_lies_beside_its_image(judged_run, export, tmp_path: 
 def test_datasets_decodes_the_images_in_parquet(
     judged_run, export, load, name: str, rows_per_file: int
 ) -> None:
-    """By the card alone, from one file or several; with bytes and paths as they were."""
+    """The card is enough, for one file or several. Bytes and paths are those of the source."""
     import datasets
 
     run: RunFolder = judged_run()
@@ -110,7 +110,7 @@ def test_datasets_decodes_the_images_in_parquet(
 
 
 def test_pyarrow_reads_the_images_in_parquet(judged_run, export) -> None:
-    """Also without `datasets`."""
+    """So `datasets` isn't required."""
     import pyarrow.parquet as pq
 
     run: RunFolder = judged_run()
@@ -123,16 +123,16 @@ def test_pyarrow_reads_the_images_in_parquet(judged_run, export) -> None:
         assert (16, 12) == image.size
 
 
-def test_datasets_loads_all_parts_by_the_card(judged_run, export, load) -> None:
-    """In order."""
+def test_datasets_loads_all_parts_of_a_job(judged_run, export, load) -> None:
+    """In order, with the card."""
     run: RunFolder = judged_run()
     export(run, rows_per_file=2)
 
     assert KEYS == load(run.export_folder, "single_en")["image"]
 
 
-def test_parts_are_named_as_the_hub_names_them_and_listed_for_the_trainer(judged_run, export) -> None:
-    """Each with its rows; the count in the name is that of all. InternVL's loader takes them all."""
+def test_parts_are_named_as_on_the_hub_and_listed_for_the_trainer(judged_run, export) -> None:
+    """The count in each name is that of all rows. InternVL's loader reads all parts."""
     run: RunFolder = judged_run()
     export(run, rows_per_file=4, image_root="images")
 
@@ -145,8 +145,8 @@ def test_parts_are_named_as_the_hub_names_them_and_listed_for_the_trainer(judged
     assert 1 == len(loaded["triptych_caption_multi_en"])
 
 
-def test_parts_say_how_many_of_their_captions_were_rewritten(judged_run, export) -> None:
-    """Each of its own."""
+def test_the_manifest_counts_rewritten_captions_for_each_part(judged_run, export) -> None:
+    """Captions are rewritten if they contain reserved words."""
     run: RunFolder = judged_run(text="A sign says <image>, {id}.")
     export(run, rows_per_file=4)
 
@@ -158,10 +158,10 @@ def test_parts_say_how_many_of_their_captions_were_rewritten(judged_run, export)
 @pytest.mark.parametrize(
     ("file_type", "rows_per_file"), [("jsonl", 4), ("tar", 0), ("tar", 4), ("images.parquet", 4)]
 )
-def test_verify_reads_every_part_and_finds_nothing(
+def test_the_check_reads_every_part_and_finds_no_mismatch(
     judged_run, export, file_type: str, rows_per_file: int
 ) -> None:
-    """And the same run gives the same bytes again."""
+    """Exporting the same run twice gives the same bytes."""
     first, second = judged_run("one"), judged_run("two")
     for run in (first, second):
         export(run, file_type=file_type, rows_per_file=rows_per_file)
@@ -175,8 +175,8 @@ def test_verify_reads_every_part_and_finds_nothing(
     }
 
 
-def test_verify_goes_on_behind_a_part_that_is_gone(judged_run, export) -> None:
-    """It names that one, and compares the others with the captions that belong there."""
+def test_the_check_continues_after_a_missing_part(judged_run, export) -> None:
+    """It names that part, and compares the others with their captions."""
     run: RunFolder = judged_run()
     export(run, rows_per_file=4)
     gone = files(run, "single_en")[1]
@@ -187,8 +187,8 @@ def test_verify_goes_on_behind_a_part_that_is_gone(judged_run, export) -> None:
     assert [f"{gone} is in the manifest, but missing"] == mismatches
 
 
-def test_verify_sees_an_image_that_is_not_the_runs(judged_run, export) -> None:
-    """Where the record says so, and the manifest agrees with the file."""
+def test_the_check_finds_an_image_that_differs_from_its_record(judged_run, export) -> None:
+    """Even if the manifest has the checksum of the file."""
     run: RunFolder = judged_run()
     export(run, file_type="tar")
     records = run.images_file("a")
@@ -205,10 +205,10 @@ def test_verify_sees_an_image_that_is_not_the_runs(judged_run, export) -> None:
 
 @pytest.mark.parametrize("file_type", ["tar", "images.parquet"])
 @pytest.mark.parametrize("fault", ["gone", "changed"])
-def test_an_image_that_can_not_go_in_ends_the_export_and_leaves_nothing(
+def test_a_missing_or_changed_image_ends_the_export_and_leaves_nothing(
     judged_run, export, file_type: str, fault: str
 ) -> None:
-    """In one line, with its name."""
+    """The error is one line and names the image."""
     run: RunFolder = judged_run()
     pile = run.path.with_name(f"{run.path.name} pictures") / "sub" / "b.tar"
     content = pile.read_bytes()
@@ -222,18 +222,19 @@ def test_an_image_that_can_not_go_in_ends_the_export_and_leaves_nothing(
     assert [] == list(run.path.glob("export*"))
 
 
-def test_rows_of_a_tool_lie_in_its_own_kind_of_file(judged_run, export) -> None:
-    """Any other is refused with the one to take."""
+def test_a_file_type_that_a_format_does_not_have_is_refused(judged_run, export) -> None:
+    """The error names the one to use."""
     with pytest.raises(UsageError, match="rows of label-studio can be written to json: add --file-type json"):
         ExportConfig(format="label-studio")
 
 
-def _elsewhere(package: str, script: str, *arguments: object) -> Any:
-    """What a script prints in an environment of its own; skipped where that can't be had."""
+def _run_with_package(package: str, script: str, *arguments: object) -> Any:
+    """The output of a script in its own environment with ``package``. Skips the test if that can't be
+    installed."""
     command = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project"]
-    there = subprocess.run([*command, "--with", package, "python", "-c", ""], capture_output=True)
-    if there.returncode:
-        pytest.skip(f"{package} can't be installed: {there.stderr.decode().strip()[-200:]}")
+    installed = subprocess.run([*command, "--with", package, "python", "-c", ""], capture_output=True)
+    if installed.returncode:
+        pytest.skip(f"{package} can't be installed: {installed.stderr.decode().strip()[-200:]}")
     answer = subprocess.run(
         [*command, "--with", package, "python", SUPPORT / script, *map(str, arguments)],
         capture_output=True,
@@ -244,8 +245,8 @@ def _elsewhere(package: str, script: str, *arguments: object) -> Any:
 
 
 @pytest.mark.slow
-def test_fiftyones_importer_reads_captions_beside_images(judged_run, export, tmp_path: Path) -> None:
-    """Quotes, commas and lines in captions; the images of a set in order under one id."""
+def test_fiftyone_imports_captions_and_images(judged_run, export, tmp_path: Path) -> None:
+    """Captions may contain quotes, commas and line breaks. The images of a set are in order under one id."""
     run: RunFolder = judged_run(text='A "red" boat,\n一艘船; {id}.')
     export(run, format="fiftyone", file_type="csv")
     root = tmp_path / "root"
@@ -254,7 +255,7 @@ def test_fiftyones_importer_reads_captions_beside_images(judged_run, export, tmp
         (root / key).write_bytes(jpeg_of(key))
 
     exported = [files(run, job)[0] for job in ("single_en", "multi_en")]
-    found = _elsewhere("fiftyone>=1.22,<2", "load_in_fiftyone.py", root, *exported)
+    found = _run_with_package("fiftyone>=1.22,<2", "load_in_fiftyone.py", root, *exported)
 
     text = 'A "red" boat,\n一艘船; {}.'
     singles = [[str(root / key), f"single_en:{key}", 1, text.format(f"single_en:{key}")] for key in KEYS]
@@ -262,25 +263,25 @@ def test_fiftyones_importer_reads_captions_beside_images(judged_run, export, tmp
         [str(root / key), "multi_en:s1", place, text.format("multi_en:s1")]
         for place, key in enumerate(IN_SET, start=1)
     ]
-    # The importer goes by path; `position` has the order.
+    # The importer sorts by path; `position` has the order in the set.
     assert [singles, of_set] == [sorted(samples, key=lambda sample: sample[2]) for samples in found]
 
 
 @pytest.mark.slow
-def test_label_studio_takes_tasks_and_predictions(judged_run, export) -> None:
-    """By the checks of its SDK, with the labelling interface that the card names."""
+def test_label_studio_accepts_tasks_and_predictions(judged_run, export) -> None:
+    """Its SDK checks them against the labelling interface on the card."""
     run: RunFolder = judged_run()
     export(run, format="label-studio", file_type="json")
     assert LABEL_CONFIG in (run.export_folder / "README.md").read_text("utf-8")
 
     exported = [files(run, job)[0] for job in ("single_en", "multi_en")]
-    found = _elsewhere("label-studio-sdk>=2.1,<3", "load_in_label_studio.py", LABEL_CONFIG, *exported)
+    found = _run_with_package("label-studio-sdk>=2.1,<3", "load_in_label_studio.py", LABEL_CONFIG, *exported)
 
     assert [{"tasks": count, "good_data": count, "errors": []} for count in (9, 1)] == found
 
 
 def test_datasets_reads_every_image_of_a_tar(judged_run, export, load, tmp_path: Path) -> None:
-    """By the card. It forgets what the first five samples don't have: here a third image, another format."""
+    """The card lists all of them: by itself, datasets drops any that the first five samples don't have."""
     run: RunFolder = judged_run()
     export(run)
     jpeg, png = small_jpeg(1), io.BytesIO()
@@ -291,8 +292,8 @@ def test_datasets_reads_every_image_of_a_tar(judged_run, export, load, tmp_path:
             parts.write(b"{}\n", (), [CaptionedFiles("Boats.", images)])
     manifest = msgspec.structs.replace(read_manifest(run.export_folder), files={"sets.tar": parts.entries[0]})
 
-    said = card(ExportConfig(file_type="tar"), manifest, LANGUAGES, {}, {})
-    (folder / "README.md").write_text(said)
+    text = card(ExportConfig(file_type="tar"), manifest, LANGUAGES, {}, {})
+    (folder / "README.md").write_text(text)
 
     names = ("0.jpg", "1.jpg", "1.png", "2.jpg")
     assert [*[2] * 6, 3, 2] == [

@@ -1,4 +1,4 @@
-"""Pairs of a better and a worse caption."""
+"""Preference pairs: a better and a worse caption."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def planned(name: str, text: str, *, verdict: Verdict | None = None, count: int 
     return made, made.text
 
 
-def test_what_a_check_or_a_person_has_changed_is_the_worse_one_as_it_was() -> None:
-    """That is what the model wrote."""
+def test_the_original_of_a_repaired_or_edited_caption_is_the_worse_one() -> None:
+    """It is what the model wrote."""
     repaired = Verdict(id="s:a", keep=True, text="A dog.", removed=("It is red.",))
     edited = Verdict(id="s:b", keep=True, text="A cat.")
     kept = [planned("s:a", "A dog. It is red.", verdict=repaired), planned("s:b", "A horse.", verdict=edited)]
@@ -53,13 +53,13 @@ def test_what_a_check_or_a_person_has_changed_is_the_worse_one_as_it_was() -> No
         ),
     ],
 )
-def test_parts_of_two_images_change_places_and_names(text: str, swapped: str) -> None:
-    """Where an image is spoken of in two places, the names alone do."""
+def test_the_descriptions_of_two_images_are_swapped(text: str, swapped: str) -> None:
+    """If an image is mentioned in two places, only the names are swapped."""
     assert swapped == with_swapped_parts(text, 2, EN if text.isascii() else ZH, 0)
 
 
 def test_any_two_images_of_a_set_may_be_swapped() -> None:
-    """By a hash of the caption's id."""
+    """A hash of the caption's id decides which."""
     text = "Image-1: Ash. Image-2: Beech. Image-3: Cedar."
 
     assert {
@@ -69,8 +69,8 @@ def test_any_two_images_of_a_set_may_be_swapped() -> None:
     } == {with_swapped_parts(text, 3, EN, chance) for chance in range(12)}
 
 
-def test_images_of_which_the_same_is_said_are_not_swapped() -> None:
-    """Another pair is; where there is none, nothing."""
+def test_images_with_the_same_description_are_not_swapped() -> None:
+    """Another pair is swapped, if there is one."""
     together = "Image-1 and Image-2 show a boat. Image-3 shows a cat."
     apart = "Image-1: A boat. Image-2: A boat. Image-3: A cat."
 
@@ -85,8 +85,8 @@ def test_images_of_which_the_same_is_said_are_not_swapped() -> None:
     assert with_swapped_parts("Both Image-1 and Image-2 show cats.", 2, EN, 0) is None
 
 
-def test_a_caption_of_one_image_gets_a_sentence_of_another_one() -> None:
-    """In the place of one of its own; never one that both have."""
+def test_a_caption_of_one_image_gets_a_sentence_of_another_caption() -> None:
+    """It replaces one of its sentences, and is never one that both captions have."""
     kept = [planned(f"s:{n}", f"A boat. Thing {n} lies there.") for n in range(9)]
     for at in range(9):
         rejected = rejected_for(at, kept, None)
@@ -96,8 +96,8 @@ def test_a_caption_of_one_image_gets_a_sentence_of_another_one() -> None:
     assert "A boat." == with_sentence_of("A boat.", "A boat.", 3)
 
 
-def test_where_there_is_nothing_else_half_of_it_is_the_worse_one() -> None:
-    """A lonely caption; one that is the same after swapping; a single sentence."""
+def test_without_another_way_half_of_a_caption_is_the_worse_one() -> None:
+    """This is so for the only caption, one that swapping doesn't change, and a single sentence."""
     assert Rejected("A boat. A quay.", "cut") == rejected_for(
         0, [planned("s:a", "A boat. A quay. A man. Fog.")], None
     )
@@ -110,7 +110,7 @@ def test_where_there_is_nothing_else_half_of_it_is_the_worse_one() -> None:
 def test_an_export_has_a_pair_for_each_kept_caption(
     judged_run: Callable[..., RunFolder], export: Callable[..., bool], row_format: str
 ) -> None:
-    """The better one is the caption that was kept, which the check knows; the worse is another text."""
+    """The better one is the kept caption, which the check verifies. The worse one is another text."""
     run = judged_run(text="A red boat lies there. It is called {id}.")
     shard = run.shards()[0]
     path = run.verdicts_file("single_zh", shard)

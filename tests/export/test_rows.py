@@ -1,4 +1,4 @@
-"""Rows made by many processes."""
+"""Rows made by several processes."""
 
 import os
 from pathlib import Path
@@ -22,10 +22,10 @@ from triptych.runs.plan import JobPlan
 
 
 @pytest.mark.parametrize(("limit", "file_type"), [(5, "jsonl"), *((None, kind) for kind in CONTAINERS)])
-def test_many_processes_write_the_bytes_of_one(
+def test_several_processes_write_the_same_bytes_as_one(
     judged_run, monkeypatch: pytest.MonkeyPatch, limit: int | None, file_type: str
 ) -> None:
-    """Also of a job that covers a sample only, and in every kind of file."""
+    """In every file type, and for a job with a limit."""
     run: RunFolder = judged_run()
     job = limited("single_en", limit)
 
@@ -38,10 +38,8 @@ def test_many_processes_write_the_bytes_of_one(
     assert one == many
 
 
-def test_what_a_process_finds_wrong_is_said_as_if_it_were_alone(
-    judged_run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the file and the line."""
+def test_an_error_in_a_process_names_the_file_and_line(judged_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would with one process."""
     run: RunFolder = judged_run()
     with_processes(monkeypatch)
     journal = next((run.path / "captions" / "single_en").rglob("*.jsonl"))
@@ -52,7 +50,7 @@ def test_what_a_process_finds_wrong_is_said_as_if_it_were_alone(
 
 
 class DiesOnce:
-    """A set-up whose first process dies as soon as it has a shard."""
+    """A set-up whose first process dies as soon as it has received a shard."""
 
     def __init__(self, set_up: SetUp, mark: Path) -> None:
         self._set_up, self._mark = set_up, mark
@@ -73,7 +71,7 @@ class DiesOnce:
 def test_a_process_that_dies_is_replaced_and_the_bytes_are_the_same(
     judged_run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As where the machine runs out of memory and kills it."""
+    """The system kills a process if the memory is full, for example."""
     run: RunFolder = judged_run()
     job = limited("single_en", None)
     alone = write(run, job, run.path / "one")
@@ -89,8 +87,8 @@ def test_a_process_that_dies_is_replaced_and_the_bytes_are_the_same(
     assert alone == survived
 
 
-def test_captions_that_spell_a_reserved_word_are_counted(judged_run) -> None:
-    """The manifest says how many were rewritten."""
+def test_captions_with_reserved_words_are_counted(judged_run) -> None:
+    """The manifest has the number of rewritten captions."""
     run: RunFolder = judged_run(text="A sign says <image>, {id}.")
 
     written = write(run, limited("single_en", None), run.path / "rows")
@@ -100,7 +98,7 @@ def test_captions_that_spell_a_reserved_word_are_counted(judged_run) -> None:
 
 
 def test_sets_are_read_by_one_process(judged_run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each more would read all images of the run."""
+    """Each further process would read all images of the run."""
     run: RunFolder = judged_run()
     with_processes(monkeypatch)
     monkeypatch.setattr(LocalExecutor, "__enter__", None)
@@ -115,7 +113,7 @@ def write(run: RunFolder, job: Job, path: Path, file_type: str = "jsonl") -> Job
 
 
 def only(written: JobFiles) -> FileEntry:
-    """Of a job that has one file."""
+    """The entry of the only file of a job."""
     (entry,) = written.files.values()
     return entry
 

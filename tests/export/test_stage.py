@@ -1,4 +1,4 @@
-"""The stage: what lies in export/ afterwards."""
+"""The export stage, and the files in export/ afterwards."""
 
 import json
 import shutil
@@ -44,8 +44,8 @@ def header(card: bytes) -> dict[str, object]:
     return loaded
 
 
-def test_four_files_named_by_their_counts_card_meta_and_manifest(judged_run, export) -> None:
-    """And nothing else: no part of the build is left."""
+def test_an_export_has_a_file_for_each_job_a_card_meta_json_and_manifest(judged_run, export) -> None:
+    """Nothing else remains, such as a partial export."""
     run = judged_run()
 
     assert export(run)
@@ -54,8 +54,8 @@ def test_four_files_named_by_their_counts_card_meta_and_manifest(judged_run, exp
     assert not (run.path / "export.part").exists()
 
 
-def test_internvls_loader_takes_every_file(judged_run, export) -> None:
-    """Through the meta JSON, with the strictness of its own loader."""
+def test_the_internvl_loader_reads_every_file(judged_run, export) -> None:
+    """It finds them in the meta JSON, and is as strict as the original."""
     run = judged_run()
     export(run, image_root="images")
 
@@ -79,7 +79,7 @@ def test_rows_are_the_kept_captions_in_plan_order(judged_run, export) -> None:
 
 
 def test_text_is_utf8_without_escapes(judged_run, export) -> None:
-    """Chinese stays legible in the file."""
+    """Chinese is legible in the file."""
     run = judged_run()
     export(run)
 
@@ -87,7 +87,7 @@ def test_text_is_utf8_without_escapes(judged_run, export) -> None:
 
 
 def test_the_card_gives_each_file_a_config(judged_run, export) -> None:
-    """Four viewer tabs on the Hub, each with one train split."""
+    """The Hub's viewer shows four tabs, each with a train split."""
     run = judged_run()
     export(run)
 
@@ -99,21 +99,21 @@ def test_the_card_gives_each_file_a_config(judged_run, export) -> None:
         assert "train" == split and path in FILES
 
 
-def test_the_card_says_what_a_reader_must_know(judged_run, export) -> None:
-    """Model, prompts, thresholds, rejections, licence; and an example row a file."""
+def test_the_card_documents_the_dataset(judged_run, export) -> None:
+    """It has the model, prompts, thresholds, rejections, licence, and an example row for each file."""
     run = judged_run()
     export(run, image_source="sa-1b")
 
     card = contents(run)["README.md"].decode()
 
-    for said in ("nano_internvl", "描述这些图像。", "min_words_single", "too_short", "not included"):
-        assert said in card
+    for text in ("nano_internvl", "描述这些图像。", "min_words_single", "too_short", "not included"):
+        assert text in card
     assert "SA-1B Dataset Research License" in card
     assert 4 == card.count("```json")
 
 
-def test_the_captions_licence_is_open_until_the_user_chooses(judged_run, export) -> None:
-    """No licence in the header unless one was named."""
+def test_the_header_has_a_licence_only_if_the_user_names_one(judged_run, export) -> None:
+    """It is the licence of the captions, not of the images."""
     run, other = judged_run("run"), judged_run("other")
     export(run)
     export(other, captions_licence="cc-by-4.0")
@@ -123,7 +123,7 @@ def test_the_captions_licence_is_open_until_the_user_chooses(judged_run, export)
 
 
 def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run, export) -> None:
-    """It was asked for, so its file is there; a loader can't make columns of nothing."""
+    """The file exists because the job was requested, but a loader can't derive columns from it."""
     run = judged_run()
     for job in (job.name for job in SEED_JOBS):
         for path in (run.path / "verdicts" / job).rglob("*.jsonl"):
@@ -141,7 +141,7 @@ def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run,
 
 
 def test_a_run_without_readable_images_exports_empty_files(tmp_path: Path, export) -> None:
-    """Nothing was planned, so there are no captions and no verdicts; the funnel says why."""
+    """No captions were planned; the counts on the card show why."""
     run = RunFolder.create_or_open(tmp_path / "run")
     write_jsonl(run.images_file("a"), [ImageRecord(key="a/0.jpg", unreadable="empty: no bytes")])
     write_jsonl(run.duplicates_file, [])
@@ -156,8 +156,8 @@ def test_a_run_without_readable_images_exports_empty_files(tmp_path: Path, expor
     assert b"unreadable: empty" in contents(run)["README.md"]
 
 
-def test_a_job_that_was_not_asked_for_has_no_file(judged_run, export) -> None:
-    """Only what was asked for is handed over."""
+def test_a_job_that_was_not_requested_has_no_file(judged_run, export) -> None:
+    """Only requested jobs are exported."""
     run = judged_run()
     export(run, SEED_JOBS[:1])
 
@@ -170,7 +170,7 @@ SETS_KO = Job(name="sets_ko", subject="set", language="ko")
 
 
 def test_jobs_in_any_language_are_exported(judged_run, export) -> None:
-    """Two on the same images in one language have files of their own, and the card names each language."""
+    """Two jobs on images in one language have separate files, and the card names each language."""
     jobs = (SHORT_JA, LONG_JA, SETS_KO)
     run = judged_run(jobs=jobs)
     export(run, jobs)
@@ -188,8 +188,8 @@ def test_jobs_in_any_language_are_exported(judged_run, export) -> None:
     assert [] == check_export(run, Silent())[1]
 
 
-def test_two_runs_of_the_same_captions_have_the_same_bytes(judged_run, export) -> None:
-    """Wherever they lie, and in whatever order answers came."""
+def test_two_runs_with_the_same_captions_have_the_same_export(judged_run, export) -> None:
+    """Wherever the runs are, and whatever the order of the answers was."""
     one, other = judged_run("one"), judged_run("deeper/two", newest_first=True)
     export(one)
     export(other)
@@ -197,8 +197,8 @@ def test_two_runs_of_the_same_captions_have_the_same_bytes(judged_run, export) -
     assert contents(one) == contents(other)
 
 
-def test_no_path_of_this_machine_is_handed_over(judged_run, export, tmp_path: Path) -> None:
-    """Of a model's folder only its name is left."""
+def test_an_export_contains_no_path_of_this_machine(judged_run, export, tmp_path: Path) -> None:
+    """A model in a folder is named by the folder's last part."""
     run = judged_run()
     export(run)
 
@@ -208,8 +208,9 @@ def test_no_path_of_this_machine_is_handed_over(judged_run, export, tmp_path: Pa
     assert b"/opt/models" not in everything
 
 
-def test_an_interrupted_export_is_done_again_with_the_same_bytes(judged_run, export) -> None:
-    """Stopped in the build, or between the rename and the word that it has finished."""
+def test_an_interrupted_export_is_repeated_with_the_same_bytes(judged_run, export) -> None:
+    """It may stop while files are written, or between renaming the folder and recording that it has
+    finished."""
     whole, stopped = judged_run("whole"), judged_run("stopped")
     export(whole)
     export(stopped)
@@ -224,14 +225,14 @@ def test_an_interrupted_export_is_done_again_with_the_same_bytes(judged_run, exp
 
 
 def test_a_second_export_has_nothing_to_do(judged_run, export) -> None:
-    """Same captions, verdicts and settings."""
+    """Captions, verdicts and settings are the same."""
     run = judged_run()
 
     assert [True, False] == [export(run), export(run)]
 
 
-def test_another_prefix_asks_for_fresh(judged_run, export) -> None:
-    """As for every stage."""
+def test_another_prefix_requires_fresh(judged_run, export) -> None:
+    """As for the settings of every stage."""
     run = judged_run()
     export(run)
 
@@ -252,7 +253,7 @@ def test_a_run_that_does_not_add_up_is_not_exported(judged_run, export) -> None:
 
 
 def test_unfiltered_captions_are_not_exported(tmp_path: Path, export) -> None:
-    """The error says which command comes first."""
+    """The error names the command to run first."""
     run = RunFolder.create_or_open(tmp_path / "run")
 
     with pytest.raises(SetupError, match="triptych filter"):
@@ -262,8 +263,8 @@ def test_unfiltered_captions_are_not_exported(tmp_path: Path, export) -> None:
 TROUBLE = '\u202eمرحبا\u202c "🙂" \\ </script>\n\u2028'
 
 
-def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) -> None:
-    """Quotes, newlines, emoji, right-to-left text: row by row what the run has, tags in guillemets."""
+def test_unusual_file_names_and_captions_are_exported_unchanged(judged_run, export) -> None:
+    """They contain quotes, newlines, emoji and right-to-left text. Only tags are put in guillemets."""
     run = judged_run(text=TROUBLE + "{id} <image>", key_part=TROUBLE)
     export(run)
     (path,) = run.export_folder.glob("*_single_image_en.jsonl")
@@ -273,16 +274,16 @@ def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) 
     assert 9 == len(rows)
     for row in rows:
         assert TROUBLE in row["image"]
-        said = f"{TROUBLE}{row['id']}".replace("</script>", "‹/script›")
-        assert f"{said} ‹image›" == row["conversations"][1]["value"]
+        expected = f"{TROUBLE}{row['id']}".replace("</script>", "‹/script›")
+        assert f"{expected} ‹image›" == row["conversations"][1]["value"]
     assert [] == check_export(run, Silent())[1]
 
 
 @pytest.mark.parametrize("file_type", CONTAINERS)
-def test_a_trial_says_what_an_export_writes_and_writes_nothing(
+def test_a_dry_run_returns_what_an_export_writes_and_writes_nothing(
     judged_run, try_export, export, file_type: str
 ) -> None:
-    """Names, rows and bytes."""
+    """It has the names, rows and sizes of the files."""
     run = judged_run()
     before = sorted(run.path.rglob("*"))
 
@@ -299,8 +300,8 @@ def test_a_trial_says_what_an_export_writes_and_writes_nothing(
     assert [9, 8, 1, 1] == [file.rows for file in found.files]
 
 
-def test_a_trial_fails_where_the_export_would(judged_run, try_export, export) -> None:
-    """Made with other settings."""
+def test_a_dry_run_fails_if_the_export_would(judged_run, try_export, export) -> None:
+    """Here there is an export with other settings."""
     run = judged_run()
     export(run)
 
@@ -312,7 +313,7 @@ def test_a_trial_fails_where_the_export_would(judged_run, try_export, export) ->
 def test_without_pyarrow_the_error_says_what_to_install(
     judged_run, export, monkeypatch: pytest.MonkeyPatch, file_type: str
 ) -> None:
-    """Before anything is written."""
+    """Nothing has been written by then."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     run = judged_run()
 
@@ -322,18 +323,18 @@ def test_without_pyarrow_the_error_says_what_to_install(
     assert not run.export_folder.exists()
 
 
-def test_only_plain_lines_have_what_a_trainer_is_started_with(judged_run, export) -> None:
-    """A trainer's start file names JSON Lines. The card of other files says that there is none."""
+def test_only_json_lines_have_a_configuration_file_for_the_trainer(judged_run, export) -> None:
+    """The file refers to JSON Lines. The card of other file types says that it is missing."""
     run = judged_run()
     export(run, file_type="parquet", format="llama-factory")
 
     assert "dataset_info.json" not in contents(run)
-    said = "`dataset_info.json` is written beside JSON Lines alone, so it isn't here."
-    assert said in contents(run)["README.md"].decode()
+    note = "`dataset_info.json` is written beside JSON Lines alone, so it isn't here."
+    assert note in contents(run)["README.md"].decode()
 
 
-def test_the_old_export_stays_until_the_new_one_has_its_name(judged_run, export, monkeypatch) -> None:
-    """Also where it can't be removed, as a folder in which somebody holds a file open."""
+def test_the_old_export_stays_until_the_new_one_has_been_renamed(judged_run, export, monkeypatch) -> None:
+    """The renaming may fail, for example because a process has a file in the folder open."""
     run = judged_run()
     export(run)
     before = contents(run)
@@ -357,8 +358,8 @@ def test_the_old_export_stays_until_the_new_one_has_its_name(judged_run, export,
     assert not (run.path / ".export.replaced").exists()
 
 
-def test_a_copy_of_an_export_that_somebody_made_beside_it_stays(judged_run, export) -> None:
-    """Under a name that an export might have taken for what it replaces."""
+def test_a_users_copy_beside_the_export_is_not_removed(judged_run, export) -> None:
+    """Even with a name like one that an export might use for the old folder."""
     run = judged_run()
     export(run)
     copy = Path(shutil.copytree(run.export_folder, run.path / "export.old"))
@@ -370,8 +371,10 @@ def test_a_copy_of_an_export_that_somebody_made_beside_it_stays(judged_run, expo
 
 
 @pytest.mark.parametrize("made", ["a folder", "an empty folder", "a file"])
-def test_what_no_export_of_the_run_made_is_not_replaced(judged_run, export, try_export, made: str) -> None:
-    """Nor is the run's state another then."""
+def test_files_and_folders_that_are_no_export_of_the_run_are_not_replaced(
+    judged_run, export, try_export, made: str
+) -> None:
+    """The run's state isn't changed either."""
     run = judged_run()
     if made == "a file":
         run.export_folder.write_text("mine")
@@ -390,8 +393,8 @@ def test_what_no_export_of_the_run_made_is_not_replaced(judged_run, export, try_
     assert "export" not in RunFolder.open(run.path).run_file.stages
 
 
-def test_a_file_that_an_export_has_not_written_is_not_removed(judged_run, export) -> None:
-    """By one that replaces it; also where its state was lost to a kill."""
+def test_an_export_with_other_files_in_it_is_not_replaced(judged_run, export) -> None:
+    """Even if the state of the export was lost because the process was killed."""
     run = judged_run()
     export(run)
     mine = run.export_folder / "notes" / "mine.txt"
@@ -414,8 +417,8 @@ def test_a_file_that_an_export_has_not_written_is_not_removed(judged_run, export
     assert export(run, prefix="other")
 
 
-def test_a_file_in_the_place_of_an_export_is_named(judged_run, export) -> None:
-    """As itself."""
+def test_a_file_in_place_of_the_export_folder_is_not_replaced(judged_run, export) -> None:
+    """Even if the run has had an export there."""
     run = judged_run()
     export(run)
     shutil.rmtree(run.export_folder)

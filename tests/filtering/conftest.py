@@ -1,4 +1,4 @@
-"""Run folders with captions, written as the stages before filtering write them."""
+"""Run folders with captions, with the files that the stages before filtering write."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ SHARD = "sa_000000"
 def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
     """``make_run(texts, job=..., name=...)``: a run whose images sa_001.jpg, ... have these captions.
 
-    A text of None is a failed caption. For a multi-image job each text belongs to a set of two images.
+    A text of None stands for a failed caption. For a job on sets, each text belongs to a set of two images.
     """
 
     def make(

@@ -1,4 +1,4 @@
-"""A caption as rules see it."""
+"""A caption as rules see it: its units, and its text without quotations."""
 
 import pytest
 
@@ -22,8 +22,8 @@ from triptych.languages import LANGUAGES
         ("a" * 50, ["a"] * 50),
     ],
 )
-def test_units_are_words_and_characters_of_scripts_without_spaces(text: str, units: list[str]) -> None:
-    """In lower case, without punctuation, whichever script is in the majority."""
+def test_units_are_words_or_characters_in_scripts_without_spaces(text: str, units: list[str]) -> None:
+    """In lower case and without punctuation, whichever script has the majority."""
     assert units == list(units_of(text))
 
 
@@ -38,16 +38,16 @@ def test_units_are_words_and_characters_of_scripts_without_spaces(text: str, uni
         "",
     ],
 )
-def test_units_of_a_text_in_characters_are_the_same_units(text: str) -> None:
-    """One character for each, equal where the units are."""
+def test_a_unit_sequence_has_one_character_for_each_unit(text: str) -> None:
+    """Two characters are equal if and only if the units are."""
     units, characters = units_of(text), unit_sequence_of(text.lower(), LANGUAGES["zh"])
 
     assert [units.index(unit) for unit in units] == [characters.index(each) for each in characters]
 
 
 @pytest.mark.parametrize("quoted", ['"no entry"', "“no entry”", "「no entry」", "«no entry»", "'no entry'"])
-def test_what_a_sign_says_is_left_out(quoted: str) -> None:
-    """In the quotation marks of any language; an apostrophe is none."""
+def test_quotations_are_left_out_of_the_unquoted_text(quoted: str) -> None:
+    """With the quotation marks of any language. An apostrophe is no quotation mark."""
     caption = CaptionText(f"The boy's sign reads {quoted} in red.", LANGUAGES["en"])
 
     assert "The boy's sign reads   in red." == caption.unquoted

@@ -1,4 +1,4 @@
-"""Captions without what was denied."""
+"""Captions repaired by removing denied statements."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from triptych.prompts.statements import statements
 EN, ZH = (load_prompt(JOBS[name]).naming for name in ("multi_en", "multi_zh"))
 
 
-def without(text: str, denied: str, images: int = 1) -> str | None:
-    """``denied``: how denied statements begin, separated by ``|``."""
+def repaired(text: str, denied: str, images: int = 1) -> str | None:
+    """The repaired caption. ``denied`` has the beginnings of denied statements, separated by ``|``."""
     naming = None if images == 1 else EN if text.isascii() else ZH
     starts = tuple(denied.split("|"))
     found = statements(text, images, naming)
@@ -35,22 +35,23 @@ def without(text: str, denied: str, images: int = 1) -> str | None:
         ("- A dog.\n- A red ball.\n- Grass.", "- A red", "- A dog.\n- Grass."),
     ],
 )
-def test_what_was_denied_goes_and_the_rest_stands_as_it_was(text: str, denied: str, left: str) -> None:
-    assert left == without(text, denied)
+def test_denied_statements_are_removed_and_the_rest_stays(text: str, denied: str, left: str) -> None:
+    """If a clause of a sentence remains, it is made a sentence."""
+    assert left == repaired(text, denied)
 
 
-def test_where_all_was_denied_nothing_is_left() -> None:
-    assert without("A dog. A ball.", "A dog|A ball") is None
+def test_a_caption_with_only_denied_statements_cannot_be_repaired() -> None:
+    assert repaired("A dog. A ball.", "A dog|A ball") is None
 
 
-def test_a_caption_of_a_set_still_names_each_image() -> None:
-    """One that doesn't, or a sentence that would be about another image than it was, can't be mended so."""
+def test_a_repaired_caption_of_a_set_still_names_each_image() -> None:
+    """If it wouldn't, or if a sentence would then describe another image, the caption can't be repaired."""
     text = "Image-1: A dog. It is red. Image-2: A cat. It is grey. Image-2 is dark. Both images are warm."
 
-    assert "Image-1: A dog. Image-2: A cat. It is grey. Image-2 is dark. Both images are warm." == without(
+    assert "Image-1: A dog. Image-2: A cat. It is grey. Image-2 is dark. Both images are warm." == repaired(
         text, "It is red", 2
     )
-    assert without(text, "Image-1", 2) is None
-    assert without(text, "Image-2: A cat", 2) is None  # the grey one would be the dog
-    assert text.replace("Image-2 is dark. ", "") == without(text, "Image-2 is dark", 2)
-    assert without("图1：一只狗。图2：一只猫。", "图2", 2) is None
+    assert repaired(text, "Image-1", 2) is None
+    assert repaired(text, "Image-2: A cat", 2) is None  # otherwise "It is grey" would describe the dog
+    assert text.replace("Image-2 is dark. ", "") == repaired(text, "Image-2 is dark", 2)
+    assert repaired("图1：一只狗。图2：一只猫。", "图2", 2) is None

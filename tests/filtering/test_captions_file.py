@@ -1,4 +1,4 @@
-"""Captions from elsewhere, through the command."""
+"""`triptych filter` on a file of captions that Triptych didn't make."""
 
 import gzip
 import json
@@ -28,13 +28,14 @@ def captions(tmp_path: Path) -> Path:
 
 
 def test_every_caption_gets_one_verdict_row_in_file_order(captions: Path, tmp_path: Path) -> None:
-    """Four keys always, and what a duplicate repeats; other keys of the input are passed over."""
+    """A verdict has four fields, and a duplicate also names what it repeats. Other fields of the input are
+    ignored."""
     out = tmp_path / "verdicts.jsonl"
 
-    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
+    result = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
 
     verdicts = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-    assert 0 == answer.exit_code
+    assert 0 == result.exit_code
     assert [
         ("a", True, None),
         ("b", False, "truncated"),
@@ -47,30 +48,30 @@ def test_every_caption_gets_one_verdict_row_in_file_order(captions: Path, tmp_pa
 
 
 def test_a_dry_run_prints_the_counts_and_writes_nothing(captions: Path) -> None:
-    """Per rule and job."""
-    answer = CliRunner().invoke(filter_, [str(captions), "--dry-run"])
+    """The counts are for each rule and job."""
+    result = CliRunner().invoke(filter_, [str(captions), "--dry-run"])
 
-    assert "truncated                     1 rejected, alone 1 (33.33%)" in answer.stdout
+    assert "truncated                     1 rejected, alone 1 (33.33%)" in result.stdout
     assert [captions] == list(captions.parent.iterdir())
 
 
 def test_explain_prints_every_rules_score(captions: Path) -> None:
-    """Also of the rules that keep it, with their thresholds."""
-    answer = CliRunner().invoke(filter_, [str(captions), "--explain", "b"])
+    """With the threshold, even for rules that the caption doesn't violate."""
+    result = CliRunner().invoke(filter_, [str(captions), "--explain", "b"])
 
-    assert "truncated            rejects          1   threshold 0" in answer.stdout
-    assert "repeated             keeps            0   threshold 0.1" in answer.stdout
+    assert "truncated            rejects          1   threshold 0" in result.stdout
+    assert "repeated             keeps            0   threshold 0.1" in result.stdout
 
 
 def judged(captions: Path, out: Path) -> tuple[Result, list[dict[str, object]]]:
-    """What the command answers, and the verdicts that it has written."""
-    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
-    assert 0 == answer.exit_code
-    return answer, [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    """The command's result, and the verdicts that it wrote."""
+    result = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
+    assert 0 == result.exit_code
+    return result, [json.loads(line) for line in out.read_text("utf-8").splitlines()]
 
 
 @pytest.mark.parametrize(
-    ("line", "identifier", "why"),
+    ("line", "identifier", "reason"),
     [
         (b'{"id": "x"}', "x", "missing required field `job`"),
         (b'{"id": "x", "job": "single_en", "text": null}', "x", "Expected `str`, got `null`"),
@@ -79,47 +80,49 @@ def judged(captions: Path, out: Path) -> tuple[Result, list[dict[str, object]]]:
         (b"{nope", "row 6", "malformed"),
     ],
 )
-def test_a_row_that_is_no_caption_costs_its_own_verdict(
-    captions: Path, tmp_path: Path, line: bytes, identifier: str, why: str
+def test_an_invalid_row_gets_a_rejection_with_the_reason(
+    captions: Path, tmp_path: Path, line: bytes, identifier: str, reason: str
 ) -> None:
-    """It isn't kept, in its place among the others, and a warning names the first."""
+    """It has its place among the other verdicts, and a warning names the first such row."""
     captions.write_bytes(captions.read_bytes() + line + b"\n" + json.dumps(ROWS[1]).encode() + b"\n")
 
-    answer, verdicts = judged(captions, tmp_path / "verdicts.jsonl")
+    result, verdicts = judged(captions, tmp_path / "verdicts.jsonl")
 
     assert [*"abcde", identifier, "b"] == [row["id"] for row in verdicts]
     assert not verdicts[5]["keep"]
-    assert why in str(verdicts[5]["reason"])
+    assert reason in str(verdicts[5]["reason"])
     assert (
-        f"1 rows of {captions} are no captions and are not kept, the first is {identifier}" in answer.stderr
+        f"1 rows of {captions} are no captions and are not kept, the first is {identifier}" in result.stderr
     )
 
 
 def test_a_file_without_any_caption_is_refused(captions: Path, tmp_path: Path) -> None:
-    """It is a file of something else; nothing is written."""
+    """It must be the wrong file. Nothing is written."""
     captions.write_text('{"caption": "A boat."}\n', "utf-8")
 
-    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
+    result = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
 
-    assert re.search("row 1 is no caption: Object missing required field `id`", str(answer.exception))
+    assert re.search("row 1 is no caption: Object missing required field `id`", str(result.exception))
     assert not (tmp_path / "verdicts.jsonl").exists()
 
 
-def test_an_unknown_job_is_refused_by_its_line(captions: Path, tmp_path: Path) -> None:
-    """It may be missing in the config; nothing is written."""
+def test_an_error_names_the_line_with_an_unknown_job(captions: Path, tmp_path: Path) -> None:
+    """The job may be missing in the config. Nothing is written."""
     with captions.open("a") as file:
         file.write('{"id": "x", "job": "de", "text": ""}\n')
 
-    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
+    result = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
 
-    said = "caption 6: unknown job 'de'.*single_zh, multi_en, multi_zh: fix the line"
-    assert re.search(said, str(answer.exception))
+    message = "caption 6: unknown job 'de'.*single_zh, multi_en, multi_zh: fix the line"
+    assert re.search(message, str(result.exception))
     assert not (tmp_path / "verdicts.jsonl").exists()
 
 
 @pytest.mark.parametrize("form", ["byte order mark", "gzip", "array", "gzip of an array"])
-def test_other_forms_of_the_file_give_the_same_verdicts(captions: Path, tmp_path: Path, form: str) -> None:
-    """Whatever the file is called."""
+def test_other_encodings_of_the_file_give_the_same_verdicts(
+    captions: Path, tmp_path: Path, form: str
+) -> None:
+    """Even if the file's name doesn't show the encoding."""
     _, expected = judged(captions, tmp_path / "expected.jsonl")
     content = captions.read_bytes()
     if form == "byte order mark":
@@ -133,20 +136,20 @@ def test_other_forms_of_the_file_give_the_same_verdicts(captions: Path, tmp_path
     assert expected == verdicts
 
 
-def test_an_archive_that_is_cut_short_is_refused(captions: Path, tmp_path: Path) -> None:
-    """With one line."""
+def test_a_truncated_gzip_file_is_refused(captions: Path, tmp_path: Path) -> None:
+    """The error is one line, not a traceback."""
     captions.write_bytes(gzip.compress(captions.read_bytes())[:-20])
 
-    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
+    result = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
 
-    assert f"{captions} is damaged" in str(answer.exception)
+    assert f"{captions} is damaged" in str(result.exception)
 
 
-def test_ids_that_come_again_are_said(captions: Path, tmp_path: Path) -> None:
-    """Each row has its verdict all the same."""
+def test_a_warning_names_repeated_ids(captions: Path, tmp_path: Path) -> None:
+    """Each row still has its own verdict."""
     captions.write_text(captions.read_text("utf-8") + json.dumps(ROWS[0]) + "\n", "utf-8")
 
-    answer, verdicts = judged(captions, tmp_path / "verdicts.jsonl")
+    result, verdicts = judged(captions, tmp_path / "verdicts.jsonl")
 
-    assert "1 rows have the id of an earlier row, the first is a" in answer.stderr
+    assert "1 rows have the id of an earlier row, the first is a" in result.stderr
     assert 6 == len(verdicts)

@@ -1,4 +1,4 @@
-"""No text makes a rule slow or breaks it."""
+"""No text makes a rule slow or raises an error in it."""
 
 import functools
 import time
@@ -14,7 +14,7 @@ from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.scoring import CaptionInput, Scorer
 
 MAX_S = 1.0
-"""For all rules on 20 KB: a pattern that backtracks takes minutes."""
+"""For all rules on a text of 20 KB. A pattern that backtracks takes minutes."""
 
 
 @functools.cache
@@ -31,8 +31,8 @@ def scorer() -> Scorer:
     suppress_health_check=list(HealthCheck),
 )
 @given(text=drawn_texts(), job=st.sampled_from(sorted(JOBS)), images=st.integers(1, 6))
-def test_no_text_is_slow_or_fails(text: str, job: str, images: int) -> None:
-    """In processor time, so that a busy machine makes no difference."""
+def test_no_random_text_makes_a_rule_slow_or_fail(text: str, job: str, images: int) -> None:
+    """Processor time is measured, so it makes no difference if the machine is busy."""
     began = time.process_time()
 
     scores = scorer().all_scores(CaptionInput("a", job, text, images, counterparts={"zh": text[::-1]}))
@@ -42,8 +42,8 @@ def test_no_text_is_slow_or_fails(text: str, job: str, images: int) -> None:
 
 
 @pytest.mark.parametrize("job", ["multi_en", "multi_zh"])
-def test_no_rule_chokes_on_what_patterns_look_for(job: str) -> None:
-    """Each piece again and again, and pairs of them."""
+def test_no_rule_is_slow_on_text_that_patterns_look_for(job: str) -> None:
+    """Each such text is repeated many times, alone and in pairs."""
     slow = []
     for text in fixed_texts():
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""The labelled captions: what is wrong must go, what is right must stay, in each job."""
+"""Labelled captions: bad ones are rejected and good ones kept, in each job."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ from triptych.filtering.scoring import FilterJob
 
 MIN_RECALL, MIN_KEPT = 0.97, 0.98
 MIN_CERTAIN = {"multi_en": 0.4, "multi_zh": 0.35}
-"""Of captions in free prose that leave an image out or name one that isn't there: the share of which that is
-certain. It is measured, not aimed at (see benchmarks/results/filter_quality.json)."""
+"""Least shares of the captions without a contract that omit an image or name a nonexistent one, for which
+this is certain. They follow measurements and are no aim (see benchmarks/results/filter_quality.json)."""
 SETS = (
     "captions",
     "held_out",
@@ -36,14 +36,14 @@ NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})
 
 
 def rejected(captions: Sequence[Labelled], jobs: Sequence[FilterJob]) -> list[bool]:
-    """Which are rejected, by any rule that looks at one caption."""
+    """For each caption, whether any rule that looks at one caption rejects it."""
     scorer = make_scorer(FilteringConfig(), jobs)
     violations = [scorer.violations(each.job, scorer.all_scores(each.input)) for each in captions]
     return [scorer.is_rejected(each.job, v) for each, v in zip(captions, violations, strict=True)]
 
 
-def test_the_set_has_what_it_must() -> None:
-    """600 captions, both languages, singles and sets, a hundred hard ones to keep."""
+def test_the_labelled_set_is_large_and_varied_enough() -> None:
+    """600 captions, faults in all four jobs, and a hundred good captions that are hard to judge."""
     captions = read_labelled("captions")
 
     assert len(captions) >= 600
@@ -53,20 +53,20 @@ def test_the_set_has_what_it_must() -> None:
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("job", JOBS)
-def test_bad_captions_go_and_good_ones_stay(job: str, name: str) -> None:
-    """Recall of the bad and share of the good; without a contract, naming images is another matter."""
+def test_bad_captions_are_rejected_and_good_ones_kept(job: str, name: str) -> None:
+    """Faults in naming images are tested separately, because without a contract few of them are certain."""
     captions = [c for c in read_labelled(name) if c.job == job and c.fault not in NAMING_FAULTS]
-    gone = rejected(captions, filter_jobs_of(job))
-    bad = [r for r, c in zip(gone, captions, strict=True) if c.fault is not None]
-    good = [r for r, c in zip(gone, captions, strict=True) if c.fault is None]
+    is_rejected = rejected(captions, filter_jobs_of(job))
+    bad = [r for r, c in zip(is_rejected, captions, strict=True) if c.fault is not None]
+    good = [r for r, c in zip(is_rejected, captions, strict=True) if c.fault is None]
 
     assert sum(bad) >= MIN_RECALL * len(bad)
     assert len(good) - sum(good) >= MIN_KEPT * len(good)
 
 
 @pytest.mark.parametrize("job", MIN_CERTAIN)
-def test_without_a_contract_what_is_certain_is_rejected(job: str) -> None:
-    """Of all sets of captions together."""
+def test_without_a_contract_certain_faults_in_naming_images_are_rejected(job: str) -> None:
+    """Over all labelled sets together."""
     captions = [c for name in SETS for c in read_labelled(name) if c.job == job and c.fault in NAMING_FAULTS]
 
     assert sum(rejected(captions, filter_jobs_of(job))) >= MIN_CERTAIN[job] * len(captions)
@@ -74,11 +74,11 @@ def test_without_a_contract_what_is_certain_is_rejected(job: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_contract_is_checked_exactly(language: str) -> None:
-    """Captions that name images as the prompt asks: recall and kept, all faults."""
+    """Captions that name images as the prompt requests, with all kinds of faults."""
     captions = read_labelled(f"contract_{language}")
-    gone = rejected(captions, filter_jobs_of(f"multi_{language}", contract=True))
-    bad = [r for r, c in zip(gone, captions, strict=True) if c.fault is not None]
-    good = [r for r, c in zip(gone, captions, strict=True) if c.fault is None]
+    is_rejected = rejected(captions, filter_jobs_of(f"multi_{language}", contract=True))
+    bad = [r for r, c in zip(is_rejected, captions, strict=True) if c.fault is not None]
+    good = [r for r, c in zip(is_rejected, captions, strict=True) if c.fault is None]
 
     assert len(captions) >= 200
     assert sum(bad) >= 0.99 * len(bad)
@@ -90,7 +90,7 @@ FAULTS = sorted({c.fault for c in read_labelled("captions") if c.fault} - NAMING
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_by_its_own_rule(fault: str) -> None:
-    """For nine in ten of a class, the rule of its name is among those that are violated."""
+    """For nine of ten captions with a fault, the rule with its name is violated, perhaps among others."""
     scorer = make_scorer(FilteringConfig(), filter_jobs_of())
     found = [
         fault in scorer.violations(each.job, scorer.all_scores(each.input))
@@ -101,10 +101,10 @@ def test_a_fault_is_found_by_its_own_rule(fault: str) -> None:
     assert sum(found) >= 0.9 * len(found)
 
 
-def test_languages_are_known_by_the_job() -> None:
-    """A good English caption is wrong where Chinese was asked, and the other way round."""
+def test_the_job_decides_which_language_is_wrong() -> None:
+    """A good English caption is wrong in a Chinese job, and vice versa."""
     scorer = make_scorer(FilteringConfig(), filter_jobs_of())
     good = [c for c in read_labelled("captions") if c.fault is None and c.job.startswith("single")]
-    turned = [c.input._replace(job="single_en" if c.job == "single_zh" else "single_zh") for c in good]
+    swapped = [c.input._replace(job="single_en" if c.job == "single_zh" else "single_zh") for c in good]
 
-    assert all("wrong_language" in scorer.violations(t.job, scorer.all_scores(t)) for t in turned)
+    assert all("wrong_language" in scorer.violations(t.job, scorer.all_scores(t)) for t in swapped)

@@ -1,4 +1,4 @@
-"""triptych.judge: verdicts on captions that belong to no run."""
+"""triptych.judge: verdicts on captions that don't belong to a run."""
 
 import pytest
 
@@ -12,8 +12,8 @@ JAPANESE = (
 )
 
 
-def test_texts_come_back_as_verdicts_in_their_order() -> None:
-    """Duplicates among them, too; ids are numbers from 0."""
+def test_texts_get_verdicts_in_their_order() -> None:
+    """Duplicates among them are found. Ids are numbers from 0."""
     verdicts = triptych.judge([GOOD[0], "Boat.", GOOD[0], GOOD[1]])
 
     assert [("0", None), ("1", "too_short"), ("2", "exact_duplicate"), ("3", None)] == [
@@ -22,15 +22,15 @@ def test_texts_come_back_as_verdicts_in_their_order() -> None:
     assert "0" == verdicts[2].repeats
 
 
-def test_a_mapping_says_more_of_a_caption() -> None:
-    """Its id, its images, and why the model stopped."""
+def test_a_caption_can_be_a_mapping_with_more_facts() -> None:
+    """It can have an id, the number of images, and the finish reason."""
     (verdict,) = triptych.judge([{"id": "a", "text": GOOD[0], "finish_reason": "length"}])
 
     assert ("a", "truncated") == (verdict.id, verdict.reason)
 
 
-def test_a_contract_says_how_images_are_named() -> None:
-    """Each of a set's has to be."""
+def test_with_a_contract_the_caption_of_a_set_must_name_each_image() -> None:
+    """The prompt's naming is the contract."""
     naming = triptych.Naming(label="Image-{number}", pattern=r"Image-\d+")
     prompt = triptych.Prompt(version=1, text="Describe the images.", naming=naming)
     text = f"Image-1: {GOOD[0]} Image-2: {GOOD[1]}"
@@ -45,14 +45,14 @@ def test_a_contract_says_how_images_are_named() -> None:
 
 
 def test_any_language_can_be_judged() -> None:
-    """By the rules that can read it."""
+    """With the rules that can read it."""
     good, english = triptych.judge([JAPANESE, GOOD[0]], language="ja")
 
     assert (None, "wrong_language") == (good.reason, english.reason)
 
 
-def test_own_rules_are_functions() -> None:
-    """A score above 0 rejects."""
+def test_a_users_rule_can_be_a_function() -> None:
+    """A score above 0 rejects the caption."""
 
     def has_tea(caption: object) -> float:
         return float("tea" in caption.units)  # type: ignore[attr-defined]
@@ -62,14 +62,14 @@ def test_own_rules_are_functions() -> None:
     assert "has_tea" == verdicts[0].reason
 
 
-def test_an_unknown_key_is_a_users_mistake() -> None:
-    """The message names those that there are."""
+def test_an_unknown_key_is_a_usage_error() -> None:
+    """The message lists the known keys."""
     with pytest.raises(triptych.UsageError, match=r"caption 0: .*`image`.*text and any of id, images"):
         triptych.judge([{"text": "A boat.", "image": 2}])
 
 
-def test_own_rules_can_be_configured() -> None:
-    """As those that ship are."""
+def test_a_users_rule_can_be_configured() -> None:
+    """Like the built-in ones."""
 
     def has_tea(caption: CaptionText) -> float:
         return float("tea" in caption.units)
@@ -80,21 +80,21 @@ def test_own_rules_can_be_configured() -> None:
 
 
 @pytest.mark.parametrize("images", [0, -1, 10**9])
-def test_a_caption_is_of_a_number_of_images_that_can_be(images: int) -> None:
-    """A key that means another thing is easily taken for it."""
+def test_an_impossible_number_of_images_is_a_usage_error(images: int) -> None:
+    """A field called `images` may have another meaning in the caller's data."""
     with pytest.raises(triptych.UsageError, match=r"caption 0: Expected `int` [<>]= 1"):
         triptych.judge([{"text": GOOD[0], "images": images}], subject="set")
 
 
-def test_half_a_pair_of_surrogates_is_a_character_that_was_lost() -> None:
-    """JSON may hold one."""
+def test_a_caption_with_a_lone_surrogate_is_rejected() -> None:
+    """JSON can contain one. It is half of a lost character."""
     (verdict,) = triptych.judge(["A boat \ud83d lies" + GOOD[0]])
 
     assert not verdict.keep
 
 
 @pytest.mark.parametrize("captions", ["A boat.", {"text": "A boat."}])
-def test_one_caption_is_no_list_of_letters(captions: object) -> None:
-    """It says how to pass one."""
+def test_a_single_caption_instead_of_a_list_is_a_usage_error(captions: object) -> None:
+    """The message shows how to pass one."""
     with pytest.raises(triptych.UsageError, match=r"judge\(\[caption\]\)"):
         triptych.judge(captions)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Captions that repeat an earlier one, among many."""
+"""Captions that repeat an earlier one."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ RULES = "truncated exact_duplicate near_duplicate"
 
 
 def text_of(seed: int) -> str:
-    """A caption of sixty different words, unlike that of any other seed."""
+    """A caption with 59 words, unlike that of any other seed."""
     return " ".join(f"{WORDS[(seed + at) % 12]}{seed * at}" for at in range(1, 60)) + "."
 
 
@@ -33,8 +33,8 @@ def block(texts: list[str], job: str = "single_en", name: int = 0) -> list[Capti
     return [CaptionInput(f"{name}.{at}", job, text) for at, text in enumerate(texts)]
 
 
-def test_one_word_of_sixty_makes_a_near_duplicate(tmp_path: Path) -> None:
-    """The score is the similarity, and the earlier stays."""
+def test_captions_that_differ_in_one_word_are_near_duplicates(tmp_path: Path) -> None:
+    """The score is the similarity, and the earlier caption is kept."""
     first, second = judge(tmp_path, block([text_of(3), text_of(3).replace(text_of(3).split()[30], "palace")]))
 
     assert (None, "near_duplicate") == (first.reason, second.reason)
@@ -42,22 +42,22 @@ def test_one_word_of_sixty_makes_a_near_duplicate(tmp_path: Path) -> None:
 
 
 def test_a_duplicate_names_the_caption_that_it_repeats(tmp_path: Path) -> None:
-    """Exact or near; of several the one that stays. Others name none."""
+    """If it repeats several, that is the one that is kept. Other verdicts name none."""
     near = text_of(3).replace(text_of(3).split()[30], "palace")
     verdicts = judge(tmp_path, block([text_of(1), text_of(3), text_of(3).upper(), near, text_of(2)]))
 
     assert [None, None, "0.1", "0.1", None] == [verdict.repeats for verdict in verdicts]
 
 
-def test_captions_of_other_things_are_no_duplicates(tmp_path: Path) -> None:
+def test_different_captions_are_no_duplicates(tmp_path: Path) -> None:
     """However many there are."""
     verdicts = judge(tmp_path, block([text_of(seed) for seed in range(1, 300)]))
 
     assert all(verdict.keep for verdict in verdicts)
 
 
-def test_a_rejected_caption_takes_no_near_duplicate_with_it(tmp_path: Path) -> None:
-    """Where the first was cut off, the second stays."""
+def test_a_near_duplicate_of_a_rejected_caption_is_kept(tmp_path: Path) -> None:
+    """Here the first caption was cut off."""
     cut, whole = text_of(5).rstrip("."), text_of(5).replace(text_of(5).split()[30], "spire")
     verdicts = judge(tmp_path, block([cut, whole]))
 
@@ -65,14 +65,14 @@ def test_a_rejected_caption_takes_no_near_duplicate_with_it(tmp_path: Path) -> N
 
 
 def test_captions_of_different_jobs_are_never_duplicates(tmp_path: Path) -> None:
-    """An image and a set may be described in the same words."""
+    """An image and a set may have the same description."""
     verdicts = judge(tmp_path, block([text_of(1)]), block([text_of(1)], job="multi_en"))
 
     assert [True, True] == [verdict.keep for verdict in verdicts]
 
 
 def test_verdicts_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
-    """Two processes give the same bytes as one."""
+    """Two processes give the same ones as one."""
     texts = [text_of(seed) for seed in range(1, 9)] + ["", "a b."]
 
     blocks = [block(texts, name=name) for name in range(5)]
@@ -80,15 +80,15 @@ def test_verdicts_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> No
     assert judge(tmp_path, *blocks, workers=1) == judge(tmp_path, *blocks, workers=2)
 
 
-def test_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
-    """Scratch files go with the pass."""
+def test_no_scratch_file_remains(tmp_path: Path) -> None:
+    """They are removed when the pass ends."""
     judge(tmp_path, block([text_of(1)]))
 
     assert [] == list(tmp_path.iterdir())
 
 
-def test_duplicates_need_no_other_rule(tmp_path: Path) -> None:
-    """A config may have nothing but rules that compare captions."""
+def test_duplicates_are_found_without_any_other_rule(tmp_path: Path) -> None:
+    """A config may have only rules that compare captions."""
     verdicts = judge(tmp_path, block(["A red boat."] * 2), rules="exact_duplicate")
 
     assert [True, False] == [verdict.keep for verdict in verdicts]

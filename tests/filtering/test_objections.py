@@ -1,4 +1,4 @@
-"""Which words a rule objects to."""
+"""The words that a rule objects to."""
 
 from __future__ import annotations
 
@@ -32,24 +32,26 @@ def words(scorer: Scorer, text: str, rule: str, job: str = "single_en") -> list[
         ("wrong_language", f"{HOUSE} {CLEAR}，{TOWER}。", [CLEAR, TOWER]),
     ],
 )
-def test_the_words_without_which_a_rule_would_say_less(rule: str, text: str, marked: list[str]) -> None:
-    """Phrases, sentences said again, clauses of which one would be enough."""
+def test_words_are_marked_without_which_the_score_would_be_better(
+    rule: str, text: str, marked: list[str]
+) -> None:
+    """They may be phrases, repeated sentences, and clauses of which one alone would violate the rule."""
     assert marked == words(make_scorer(FilteringConfig(), JOBS), text, rule)
 
 
-def test_chinese_is_marked_by_characters() -> None:
+def test_chinese_characters_are_marked() -> None:
     text = "抱歉，我无法描述这张图片中的人物。图中有一座红色的房子，旁边有一条小河，天空是蓝色的。"
 
     assert "抱歉" == words(make_scorer(FilteringConfig(), JOBS), text, "refusal", "single_zh")[0]
 
 
 @pytest.mark.parametrize("rule", ["too_long", "too_short", "exact_duplicate", "ungrounded", "no such rule"])
-def test_what_is_not_about_words_has_no_marks(rule: str) -> None:
+def test_rules_on_length_or_other_captions_mark_nothing(rule: str) -> None:
     assert [] == words(make_scorer(FilteringConfig(), JOBS), HOUSE * 30, rule)
 
 
-def test_a_rule_of_ones_own_has_marks_too() -> None:
-    """It need not say where."""
+def test_a_users_rule_has_marks() -> None:
+    """The rule needn't return positions."""
     rule = Rule(name="own", measure=lambda caption: caption.text.count("red"), threshold=0, likely_cause="")
 
     assert ["red"] == words(Scorer(FilteringConfig(), JOBS, [rule]), HOUSE, "own")

@@ -1,4 +1,4 @@
-"""Which rules run: those that ship, and a user's own."""
+"""The rules that a config selects: built-in ones and a user's own."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ OWN = FilteringConfig(rules=("own_rules:has_url",))
 
 
 class CountsDogs:
-    """A measure with a state."""
+    """A measure that is an object instead of a function."""
 
     def __call__(self, caption: CaptionText) -> float:
         return caption.units.count("dog")
@@ -56,37 +56,37 @@ def violations(config: FilteringConfig, text: str) -> list[str]:
     return list(scorer.violations("single_en", scorer.all_scores(given)))
 
 
-def test_all_that_ship_run_by_default() -> None:
-    """In their order."""
+def test_all_built_in_rules_run_by_default() -> None:
+    """In their order of priority."""
     assert RULES == chosen_rules(FilteringConfig())
 
 
-def test_named_ones_run_in_the_order_in_which_they_are_named() -> None:
-    """And no others."""
+def test_only_the_rules_that_are_named_run_in_their_order() -> None:
+    """The order is their priority."""
     names = [rule.name for rule in chosen_rules(FilteringConfig(rules=("repeated", "garbled")))]
 
     assert ["repeated", "garbled"] == names
 
 
 @pytest.mark.parametrize("where", ["own_rules", "own_rules.py", "{path}"])
-def test_a_rule_of_ones_own_runs_behind_those_that_ship(own_rules: Path, where: str) -> None:
-    """From a module beside the user, or a file: a function rejects above 0."""
+def test_a_users_rule_runs_after_the_built_in_ones(own_rules: Path, where: str) -> None:
+    """It is a function in a module or a file. A score above 0 rejects."""
     config = FilteringConfig(rules=(f"{where.format(path=own_rules)}:has_url",))
 
     assert [*RULES, "has_url"] == [*chosen_rules(config)[:-1], chosen_rules(config)[-1].name]
     assert ["has_url"] == violations(config, GOOD + " The page is http://boats.example, in letters.")
 
 
-def test_a_rule_object_says_threshold_and_needles(own_rules: Path) -> None:
-    """Two dogs are too many, one is not."""
+def test_a_rule_object_has_its_own_threshold(own_rules: Path) -> None:
+    """Two dogs are too many, but one is not."""
     config = FilteringConfig(rules=("own_rules:NO_DOGS",))
 
     assert [] == violations(config, GOOD + " A dog sits on the pier.")
     assert ["no_dogs"] == violations(config, GOOD + " A dog sits on the pier beside a dog in the boat.")
 
 
-def test_a_rule_that_fails_is_named_with_the_caption(own_rules: Path) -> None:
-    """No traceback: it is the user's file."""
+def test_an_error_in_a_users_rule_names_the_rule_and_the_caption(own_rules: Path) -> None:
+    """There is no traceback, because the fault is in the user's file."""
     scorer = make_scorer(FilteringConfig(rules=("own_rules:BROKEN",)), filter_jobs_of("single_en"))
 
     with pytest.raises(
@@ -105,8 +105,8 @@ def test_a_rule_that_fails_is_named_with_the_caption(own_rules: Path) -> None:
         ("/no/such/file.py:rule", "can't be loaded .FileNotFoundError"),
     ],
 )
-def test_a_rule_that_cannot_be_found_is_a_users_mistake(own_rules: Path, spec: str, message: str) -> None:
-    """The message says what is expected."""
+def test_a_rule_that_cannot_be_loaded_is_a_usage_error(own_rules: Path, spec: str, message: str) -> None:
+    """The message says what is wrong or expected."""
     with pytest.raises(UsageError, match=message):
         chosen_rules(FilteringConfig(rules=(spec,)))
 
@@ -116,13 +116,13 @@ def test_a_rule_that_cannot_be_found_is_a_users_mistake(own_rules: Path, spec: s
     [{"thresholds": {"too_shrt": 3}}, {"flags": ("too_shrt",)}, {"accepted": ("too_shrt",)}],
 )
 def test_a_setting_of_an_unknown_rule_is_refused(settings: dict[str, object]) -> None:
-    """With the rule that is nearest."""
+    """The error suggests the rule with the most similar name."""
     with pytest.raises(UsageError, match=r"'too_shrt' \(did you mean too_short\?\)"):
         chosen_rules(FilteringConfig(**settings))  # type: ignore[arg-type]
 
 
-def test_a_threshold_can_be_that_of_one_job() -> None:
-    """The other jobs keep the rule's own."""
+def test_a_threshold_can_be_set_for_one_job() -> None:
+    """Other jobs keep the rule's own."""
     config = FilteringConfig(thresholds={"too_short": {"multi_en": 40}})
     scorer = make_scorer(config, filter_jobs_of())
     thresholds = {
@@ -133,45 +133,45 @@ def test_a_threshold_can_be_that_of_one_job() -> None:
     assert {"single_en": 15, "single_zh": 22, "multi_en": 40, "multi_zh": 38} == thresholds
 
 
-def test_thresholds_that_leave_nothing_are_refused() -> None:
-    """A least length above the greatest."""
+def test_thresholds_that_reject_every_caption_are_refused() -> None:
+    """Here the least length is above the greatest."""
     config = FilteringConfig(thresholds={"too_short": 400})
 
     with pytest.raises(UsageError, match="every caption of single_en violates too_short or too_long"):
         make_scorer(config, filter_jobs_of("single_en"))
 
 
-def test_a_share_above_one_is_refused() -> None:
-    """With what was expected."""
+def test_a_threshold_above_1_is_refused_for_a_share() -> None:
+    """The error says what is expected."""
     with pytest.raises(UsageError, match=r"thresholds.repeated is 1.5; expected a share"):
         make_scorer(FilteringConfig(thresholds={"repeated": 1.5}), filter_jobs_of("single_en"))
 
 
-def test_a_rule_can_be_made_to_flag() -> None:
-    """The caption is kept, with the score."""
+def test_a_rule_can_be_set_to_flag_only() -> None:
+    """The caption is kept, and has the score."""
     scorer = make_scorer(FilteringConfig(flags=("too_short",)), filter_jobs_of("single_en"))
 
     assert not scorer.is_rejected("single_en", {"too_short": 3.0})
 
 
-def test_rules_that_cannot_read_a_language_are_named() -> None:
-    """None of English and Chinese: a rule on Traditional Chinese misses nothing in English."""
+def test_rules_that_cannot_read_a_language_are_listed() -> None:
+    """Nothing is listed for English and Chinese; a rule on Traditional Chinese isn't missing in English."""
     japanese = FilterJob(Job(name="single_ja", subject="image", language="ja"), LANGUAGES["ja"])
     scorer = make_scorer(FilteringConfig(), [*filter_jobs_of(), japanese])
 
     assert {"Japanese": ["speculation", "disagreement", "unnamed_image"]} == scorer.skipped
 
 
-def test_versions_follow_rules_and_a_users_file(own_rules: Path) -> None:
-    """So that verdicts are made again when a rule says something else."""
+def test_versions_include_each_rule_and_a_users_file(own_rules: Path) -> None:
+    """So verdicts are made again when a rule changes."""
     config = FilteringConfig(rules=("garbled", "own_rules.py:NO_DOGS"))
     before = versions(chosen_rules(config))
 
     assert before.startswith("garbled 4, no_dogs 3 ")
 
 
-def test_verdicts_depend_on_all_that_an_own_rule_says(own_rules: Path) -> None:
-    """Its threshold as well as its code; what is called may be an object."""
+def test_the_version_of_a_users_rule_changes_with_all_its_parts(own_rules: Path) -> None:
+    """That is, with its threshold, action and code. The measure may be an object."""
     base = Rule(name="mine", measure=CountsDogs(), threshold=5.0, likely_cause="")
 
     fifty = versions([msgspec.structs.replace(base, threshold=50.0)])
@@ -182,8 +182,8 @@ def test_verdicts_depend_on_all_that_an_own_rule_says(own_rules: Path) -> None:
 
 
 @pytest.mark.parametrize("score", ["nan", "inf"])
-def test_a_rule_that_gives_no_number_is_named_with_the_caption(score: str) -> None:
-    """A share of nothing is easily one."""
+def test_an_error_names_a_rule_that_returns_no_finite_number_and_the_caption(score: str) -> None:
+    """A share of an empty text is easily not a number."""
     rule = Rule(name="shares", measure=lambda _: float(score), threshold=0.0, likely_cause="")
     scorer = Scorer(FilteringConfig(), filter_jobs_of("single_en"), (rule,))
 
@@ -196,20 +196,20 @@ def test_a_rule_that_gives_no_number_is_named_with_the_caption(score: str) -> No
 @pytest.mark.parametrize(
     ("code", "reason"), [("import sys; sys.exit(3)", "SystemExit: 3"), ("x = ", "SyntaxError")]
 )
-def test_a_file_of_rules_that_cannot_be_run_is_a_users_mistake(
+def test_a_file_of_rules_that_cannot_be_imported_is_a_usage_error(
     tmp_path: Path, code: str, reason: str
 ) -> None:
-    """A script ends the process that imports it."""
+    """Importing a script may even end the process."""
     (tmp_path / "script.py").write_text(code)
 
     with pytest.raises(UsageError, match=f"can't be loaded .{reason}"):
         chosen_rules(FilteringConfig(rules=(f"{tmp_path / 'script.py'}:rule",)))
 
 
-def test_an_entry_point_whose_module_is_not_there_is_a_users_mistake(
+def test_an_entry_point_with_a_missing_module_is_a_usage_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a package leaves that was uninstalled by half."""
+    """A package that was only partly uninstalled leaves one."""
     described = tmp_path / "gone-1.0.dist-info"
     described.mkdir()
     (described / "METADATA").write_text("Name: gone\nVersion: 1.0\n")

@@ -1,4 +1,4 @@
-"""A rule that rejects more than can be right stops the stage."""
+"""A rule that rejects implausibly many captions stops the stage."""
 
 import pytest
 
@@ -25,7 +25,8 @@ def stage(run: RunFolder, **settings: object) -> FilterStage:
 
 
 def test_too_many_rejections_stop_the_stage_and_say_why(make_run) -> None:
-    """Share, likely cause, three examples and the option that accepts it; nothing is written."""
+    """The error has the share, a likely cause, three examples and the option to accept it. Nothing is
+    written."""
     run = make_run(GOOD[:20] + ["Boat."] * 16)
 
     with pytest.raises(SetupError) as stopped:
@@ -40,7 +41,7 @@ def test_too_many_rejections_stop_the_stage_and_say_why(make_run) -> None:
 
 
 def test_an_accepted_rule_may_reject_any_share(make_run) -> None:
-    """Without --fresh: the guard is no part of what verdicts mean."""
+    """--fresh isn't needed, because accepting doesn't change the meaning of verdicts."""
     run = make_run(GOOD[:20] + ["Boat."] * 16)
     with pytest.raises(SetupError):
         stage(run).write_verdicts()
@@ -50,13 +51,13 @@ def test_an_accepted_rule_may_reject_any_share(make_run) -> None:
     assert 16 == sum(not verdict.keep for verdict in run.verdicts("single_en", "sa_000000"))
 
 
-def test_a_share_of_few_captions_says_nothing(make_run) -> None:
-    """The guard begins at guarded_from."""
+def test_few_captions_never_stop_the_stage(make_run) -> None:
+    """The limit applies from `guarded_from` captions."""
     assert stage(make_run(["Boat."] * 5)).write_verdicts()
 
 
 def test_a_dry_run_counts_and_writes_nothing(make_run) -> None:
-    """By first reason, and what each rule would reject alone."""
+    """It counts captions by reason, and those that each rule alone would reject."""
     run = make_run([*GOOD[:3], "Boat"])
 
     counts = stage(run).count()["single_en"]

@@ -1,4 +1,4 @@
-"""Counts of all scores, from which other thresholds can be read."""
+"""Histograms of scores show what another threshold would do."""
 
 from collections.abc import Callable
 
@@ -21,12 +21,12 @@ GOOD = (
 
 
 def captions() -> list[CaptionInput]:
-    """The labelled English captions of one image."""
+    """The labelled captions of single_en."""
     return [each.input for each in read_labelled("captions") if each.job == "single_en"]
 
 
 def counted() -> dict[str, RuleScores]:
-    """What a pass over the labelled captions counts."""
+    """The counts from a pass over these captions."""
     scorer = make_scorer(FilteringConfig(), filter_jobs_of())
     bins = scorer.score_block(captions()).bins
     return {each.rule: each for each in rule_scores(bins, {"single_en": scorer.job_rules("single_en")})}
@@ -45,8 +45,10 @@ def counted() -> dict[str, RuleScores]:
         ("personal_data", 0, 1),
     ],
 )
-def test_another_threshold_rejects_what_the_counts_say(rule: str, threshold: float, steps: int) -> None:
-    """Exactly, on either side of the threshold that they were counted with."""
+def test_another_threshold_rejects_as_many_captions_as_the_histogram_shows(
+    rule: str, threshold: float, steps: int
+) -> None:
+    """Exactly, both below and above the current threshold."""
     before = counted()[rule]
     moved = FilteringConfig(thresholds={rule: threshold + steps * before.step})
     scorer = make_scorer(moved, filter_jobs_of())
@@ -62,7 +64,7 @@ def test_another_threshold_rejects_what_the_counts_say(rule: str, threshold: flo
 def test_the_counts_do_not_depend_on_the_number_of_processes(
     make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor do their bytes."""
+    """Their file has the same bytes."""
     monkeypatch.setattr("triptych.filtering.stage.BLOCK_CAPTIONS", 4)
     written = []
     for workers in (1, 2):

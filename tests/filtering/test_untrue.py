@@ -1,4 +1,4 @@
-"""What a checker said of captions, and the verdicts that follow from it."""
+"""Verdicts that follow from a checker's answers, and from the agreement of several answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ THINGS = ("bicycle", "fountain", "ladder", "bench", "wheelbarrow", "kiosk", "sta
 
 
 def caption(number: int) -> str:
-    """Every third one has something red in it."""
+    """A caption. Every third one mentions something red, which the checker denies."""
     colour = "red" if number % 3 == 0 else "blue"
     one, other = THINGS[number % 9], THINGS[(number * 4 + 5) % 9]
     return (
@@ -41,14 +41,14 @@ def checked(tmp_path: Path) -> Checked:
 
 def judge(checked: Checked, **settings: object) -> list[Verdict]:
     checked.run.run_file.stages["captions"] = StageState(settings={}, finished=True)
-    checked.run.fresh_stages.add("verdicts")  # those of before were made up
+    checked.run.fresh_stages.add("verdicts")  # the existing ones were made up
     FilterStage(checked.context, FilteringConfig(grounding=False, **settings)).write_verdicts()
     shards = checked.run.shards()
     return [verdict for shard in shards for verdict in checked.run.verdicts("single_en", shard)]
 
 
-def test_a_caption_with_a_statement_that_was_denied_is_rejected(checked: Checked) -> None:
-    """By the next filter; before, it is kept."""
+def test_a_caption_with_a_denied_statement_is_rejected(checked: Checked) -> None:
+    """It is kept until captions are checked and filtered again."""
     assert [] == [each.reason for each in judge(checked) if not each.keep]
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
@@ -57,8 +57,8 @@ def test_a_caption_with_a_statement_that_was_denied_is_rejected(checked: Checked
     assert [("untrue", 1.0)] * 5 == [(str(each.reason), each.scores["untrue"]) for each in rejected]
 
 
-def test_what_was_rejected_as_untrue_stays_checked(checked: Checked) -> None:
-    """Nothing is asked again, and the verdicts stay."""
+def test_rejected_captions_are_not_checked_again(checked: Checked) -> None:
+    """Their answers still count, and the verdicts stay the same."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
         before = judge(checked)
@@ -69,8 +69,8 @@ def test_what_was_rejected_as_untrue_stays_checked(checked: Checked) -> None:
     assert before == judge(checked)
 
 
-def test_where_answers_are_lost_nothing_is_judged(checked: Checked) -> None:
-    """What was denied would be kept; the verdicts of before stay, and a dry run says the same."""
+def test_filtering_is_refused_if_answers_of_the_checker_are_missing(checked: Checked) -> None:
+    """Otherwise denied captions would be kept. The old verdicts stay, and a dry run is refused, too."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
     before = judge(checked)
@@ -87,30 +87,30 @@ def test_where_answers_are_lost_nothing_is_judged(checked: Checked) -> None:
 def test_the_threshold_is_the_probability_that_a_statement_is_untrue(
     checked: Checked, threshold: float, rejected: int
 ) -> None:
-    """Of the one that is likeliest to be."""
+    """For the statement of a caption that is most likely untrue."""
 
-    def doubts_red(asked: Asked) -> Reply:
+    def answer_less_certainly_on_red(asked: Asked) -> Reply:
         return answer("yes", 0.6 if "red" in words(asked) else 0.9)
 
-    with ScriptedEndpoint(doubts_red) as endpoint:
+    with ScriptedEndpoint(answer_less_certainly_on_red) as endpoint:
         checked.check(endpoint)
 
     verdicts = judge(checked, thresholds={"untrue": threshold})
     assert rejected == sum(each.reason == "untrue" for each in verdicts)
 
 
-def test_an_answer_that_is_unclear_rejects_nothing(checked: Checked) -> None:
-    """Nothing was denied."""
+def test_an_unclear_answer_rejects_nothing(checked: Checked) -> None:
+    """No statement was denied."""
     with ScriptedEndpoint(lambda asked: answer("unclear")) as endpoint:
         checked.check(endpoint)
 
     assert all(each.keep for each in judge(checked))
 
 
-def test_a_repair_takes_out_what_was_denied_and_the_rest_is_judged_by_the_other_rules(
+def test_a_repair_removes_denied_statements_and_keeps_the_rest(
     checked: Checked,
 ) -> None:
-    """Of the model's text and answers nothing is lost, and counts say so."""
+    """The model's text and the checker's answers stay, and repaired captions are counted."""
     checked.caption({"single_en": lambda number: ("A red door. " if number == 0 else "") + caption(number)})
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
@@ -129,8 +129,8 @@ def test_a_repair_takes_out_what_was_denied_and_the_rest_is_judged_by_the_other_
     assert checked.run.run_file.stages["verdicts"].notes["single_en.repaired"] == 5
 
 
-def test_what_is_left_of_a_caption_may_still_be_rejected(checked: Checked) -> None:
-    """Here as a fragment that is too short; with its checks it stays a candidate for the next ones."""
+def test_a_repaired_caption_may_still_be_rejected_by_another_rule(checked: Checked) -> None:
+    """Here the remaining text is too short. The caption is still among those that were checked."""
     checked.caption({"single_en": "A boat. The old red ship that lies at the pier has a crew of three."})
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
@@ -141,8 +141,8 @@ def test_what_is_left_of_a_caption_may_still_be_rejected(checked: Checked) -> No
     assert 0 == recount(checked.run, checked.context.jobs).jobs["single_en"].repaired
 
 
-def test_where_a_set_loses_an_image_its_caption_is_rejected(tmp_path: Path) -> None:
-    """And its text is the model's."""
+def test_a_caption_of_a_set_is_rejected_if_a_repair_would_leave_an_image_out(tmp_path: Path) -> None:
+    """Its text isn't changed."""
     checked = Checked(make_small_run(tmp_path), {"multi_en": "Image-1: A red dog. Image-2: A cat on a mat."})
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
@@ -156,12 +156,12 @@ def test_where_a_set_loses_an_image_its_caption_is_rejected(tmp_path: Path) -> N
     assert {("untrue", "", ())} == {(each.reason, each.text, each.removed) for each in verdicts}
 
 
-def test_people_have_the_last_word_on_what_is_left_of_a_caption(checked: Checked, tmp_path: Path) -> None:
-    """Whether they have read it before or after the repair; what they write is what counts."""
+def test_peoples_verdicts_override_repairs(checked: Checked, tmp_path: Path) -> None:
+    """If a person has corrected the repaired text, the correction counts."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
     repaired = [each for each in judge(checked, untrue="repair") if each.removed]
-    said = [
+    human_verdicts = [
         HumanVerdict(
             report="r", kind="single_en", job="single_en", key=each.id.partition(":")[2], drawn="even",
             verdict=verdict, text=text, of=digest_of_text(of),
@@ -172,7 +172,7 @@ def test_people_have_the_last_word_on_what_is_left_of_a_caption(checked: Checked
         )
     ]  # fmt: skip
     path = tmp_path / "verdicts.jsonl"
-    path.write_bytes(b"\n".join(map(msgspec.json.encode, said)))
+    path.write_bytes(b"\n".join(map(msgspec.json.encode, human_verdicts)))
     found = {each.id: each for each in judge(checked, untrue="repair", verdicts=str(path))}
 
     assert (False, "people") == (found[repaired[0].id].keep, found[repaired[0].id].reason)
@@ -183,16 +183,16 @@ def test_people_have_the_last_word_on_what_is_left_of_a_caption(checked: Checked
     )
 
 
-def test_repairing_and_flagging_at_once_is_refused() -> None:
+def test_repairing_and_only_flagging_untrue_captions_is_refused() -> None:
     with pytest.raises(UsageError, match=r"filtering\.flags has untrue"):
         FilteringConfig(untrue="repair", flags=("untrue",))
 
 
 @pytest.mark.parametrize(("threshold", "rejected"), [(1.0, 0), (0.6, 5)])
-def test_captions_that_agree_little_with_other_answers_are_rejected_where_a_threshold_says_so(
+def test_captions_that_agree_little_with_other_answers_are_rejected_only_with_a_threshold(
     checked: Checked, threshold: float, rejected: int
 ) -> None:
-    """None is by itself; a caption that is the only answer never is."""
+    """The default threshold rejects none. A caption without other answers is never rejected."""
     agreements = iter([None, 0.9, *5 * [0.3], *6 * [0.9]])
     for shard in checked.run.shards():
         captions = list(checked.run.captions("single_en", shard))

@@ -1,6 +1,6 @@
 """The same input gives the same bytes from one version to the next.
 
-A change of these digests is a change of data: raise the stage's data version with it.
+If these digests change, so does the data: raise the stage's data version too.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def test_embeddings_and_image_records(tmp_path: Path) -> None:
-    """Of plain pictures by their mean colour, which rounds alike on every machine."""
+def test_embeddings_and_image_records_have_known_digests(tmp_path: Path) -> None:
+    """Embeddings are mean colours of plain pictures, which round equally on every machine."""
     tars = save_tars(tmp_path / "tars", count=2, images=7)
     run = RunFolder.create_or_open(tmp_path / "run")
 
@@ -62,8 +62,10 @@ def test_embeddings_and_image_records(tmp_path: Path) -> None:
     ],
     ids=["auto", "as configured"],
 )
-def test_sets_and_duplicates(config: SetsConfig, sets: str, duplicates: str, tmp_path: Path) -> None:
-    """Of 700 themes of five, with a copy in every tenth."""
+def test_sets_and_duplicates_have_known_digests(
+    config: SetsConfig, sets: str, duplicates: str, tmp_path: Path
+) -> None:
+    """Of 700 themes of five images, with a copy in every tenth theme."""
     rng = np.random.default_rng(11)
     centres = rng.normal(size=(700, 64))
     units = as_unit(np.repeat(centres, 5, axis=0) + rng.normal(0, 0.55, (3500, 64)))

@@ -1,4 +1,4 @@
-"""What a grouping config refuses."""
+"""Invalid values in grouping configs are refused."""
 
 import pytest
 
@@ -37,7 +37,7 @@ from triptych.grouping.config import EmbeddingConfig, SetsConfig
 def test_a_sets_config_out_of_range_says_what_was_found_and_expected(
     fields: dict[str, float], message: str
 ) -> None:
-    """Bounds, sizes and counts are checked when the config is made."""
+    """Thresholds, sizes, counts and shares are checked when the config is created."""
     with pytest.raises(ValueError, match=message):
         SetsConfig(**fields)  # type: ignore[arg-type]
 
@@ -55,6 +55,6 @@ def test_a_sets_config_out_of_range_says_what_was_found_and_expected(
 def test_an_embedding_config_out_of_range_says_what_was_found_and_expected(
     fields: dict[str, object], message: str
 ) -> None:
-    """No model, no batch, no threads: refused when the config is made."""
+    """Model, batches, threads and devices are checked when the config is created."""
     with pytest.raises(ValueError, match=message):
         EmbeddingConfig(**fields)  # type: ignore[arg-type]

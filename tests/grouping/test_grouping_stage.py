@@ -1,4 +1,4 @@
-"""Both stages on run folders: what they write, and when they don't."""
+"""Both stages on run folders: what they write, and when they have nothing to do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similari
 
 
 def _corpus(seed: int = 7) -> dict[str, NDArray[np.float32]]:
-    """60 images in 15 groups of four, each with two near duplicates."""
+    """60 images in 15 groups of four; two images of each group are near duplicates."""
     rng = np.random.default_rng(seed)
     rows = []
     for centre in rng.normal(size=(15, 16)):
@@ -51,7 +51,7 @@ def _written(run: RunFolder) -> tuple[bytes, bytes]:
 
 
 def test_sets_and_duplicates_are_written_sorted(tmp_path: Path) -> None:
-    """15 planted near duplicates are found, and what is grouped is none of them."""
+    """The 15 planted near duplicates are found, and no set contains one."""
     run = make_run(tmp_path / "run", _corpus())
 
     assert make_sets(context_of(run), THRESHOLDS) is True
@@ -64,7 +64,7 @@ def test_sets_and_duplicates_are_written_sorted(tmp_path: Path) -> None:
     assert run.run_file.stages["sets"].notes["duplicates"] == 15
 
 
-def test_sets_are_the_same_however_the_images_were_sharded(tmp_path: Path) -> None:
+def test_sets_do_not_depend_on_the_shards(tmp_path: Path) -> None:
     """One shard, or five in another order: the same bytes in sets.jsonl and duplicates.jsonl."""
     corpus = _corpus()
     shuffled = list(corpus.items())
@@ -79,7 +79,7 @@ def test_sets_are_the_same_however_the_images_were_sharded(tmp_path: Path) -> No
 
 
 def test_making_sets_again_does_nothing_until_embeddings_change(tmp_path: Path) -> None:
-    """Same inputs: no work. Other embeddings: made again. Other thresholds: asks for --fresh."""
+    """Same inputs: no work. Other embeddings: sets are made again. Other thresholds: an error."""
     run = make_run(tmp_path / "run", _corpus())
     make_sets(context_of(run), THRESHOLDS)
     before = _written(run)
@@ -102,7 +102,7 @@ def test_making_sets_again_does_nothing_until_embeddings_change(tmp_path: Path) 
         ({f"{n}.jpg": [1.0, 0.0] for n in range(30)}, 29),
         ({"a.jpg": [1.0, 0.0], "b.jpg": [0.0, 1.0]}, 0),
     ],
-    ids=["no image", "one image", "thirty alike", "two strangers"],
+    ids=["no image", "one image", "thirty alike", "two unrelated"],
 )
 def test_a_corpus_without_related_images_has_an_empty_sets_file(
     tmp_path: Path, vectors: Mapping[str, list[float]], duplicates: int
@@ -118,7 +118,7 @@ def test_a_corpus_without_related_images_has_an_empty_sets_file(
 
 
 def test_embeddings_that_do_not_match_their_images_are_refused(tmp_path: Path) -> None:
-    """A missing row, and a row of NaN: the error names the file and --fresh embeddings."""
+    """With a missing row or a row of NaN, the error names the file or --fresh embeddings."""
     run = make_run(tmp_path / "run", _corpus())
     path = run.embeddings_file("shard-0")
     rows = np.load(path)
@@ -132,8 +132,8 @@ def test_embeddings_that_do_not_match_their_images_are_refused(tmp_path: Path) -
         make_sets(context_of(run), THRESHOLDS)
 
 
-def test_copies_of_one_picture_are_one_image_and_its_duplicates(tiny_clip: Path, tmp_path: Path) -> None:
-    """From files to duplicates.jsonl: equal bytes are found whatever the model thinks."""
+def test_files_of_equal_bytes_are_duplicates(tiny_clip: Path, tmp_path: Path) -> None:
+    """From files to duplicates.jsonl: files of equal bytes are found whatever their vectors."""
     source = tmp_path / "source"
     source.mkdir()
     for name in ("a.png", "b.png", "c.png"):
@@ -151,7 +151,7 @@ def test_copies_of_one_picture_are_one_image_and_its_duplicates(tiny_clip: Path,
 
 
 def test_real_photographs_are_all_accounted_for(photos: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """Photographs as they are found: each one is listed, and readable ones have a row."""
+    """Each file is listed, and each readable one has a row."""
     run = RunFolder.create_or_open(tmp_path / "run")
     sources = open_sources([photos])
     found = [file.key for shard in sources for file in shard.files()]
@@ -168,7 +168,7 @@ def test_real_photographs_are_all_accounted_for(photos: Path, tiny_clip: Path, t
 
 
 def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
-    """torch, open_clip and faiss take seconds to import; a finished stage must not need them."""
+    """torch, open_clip and faiss take seconds to import; a finished stage doesn't import them."""
     run = make_run(tmp_path / "run", _corpus())
     make_sets(context_of(run), THRESHOLDS)
     again = (
@@ -186,10 +186,10 @@ def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
-def test_what_is_noted_while_images_are_embedded_is_what_a_recount_finds(
+def test_stored_counts_of_an_interrupted_embedding_match_a_recount(
     tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After each shard, including shards embedded earlier, so that status needs no recount."""
+    """They are stored after each shard and include earlier shards, so that status needs no recount."""
     source = tmp_path / "source"
     source.mkdir()
     for name, colour in (("a.png", "red"), ("d.png", "green")):
@@ -219,13 +219,13 @@ def _stop(*_: object) -> None:
 
 
 def _in_albums(folder: Path) -> tuple[RunFolder, list[Shard]]:
-    """96 pictures in a tar, whose .json beside says which of four albums each is of; the last has none."""
+    """A tar of 96 pictures, whose .json sidecars name one of four albums; the last picture has no album."""
     corpus = as_unit(np.repeat(np.random.default_rng(3).normal(size=(12, 16)), 8, axis=0))
     corpus = as_unit(corpus + np.random.default_rng(4).normal(0, 0.12, corpus.shape))
     files = {f"{number:02d}.jpg": b"\xff\xd8\xff\xe0 nobody looks" for number in range(96)}
-    said = {f"{number:02d}.json": json.dumps({"album": number % 4}).encode() for number in range(95)}
+    sidecars = {f"{number:02d}.json": json.dumps({"album": number % 4}).encode() for number in range(95)}
     with tarfile.open(folder / "pile.tar", "w") as archive:
-        for name, content in {**files, **said}.items():
+        for name, content in {**files, **sidecars}.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
@@ -237,7 +237,7 @@ def _in_albums(folder: Path) -> tuple[RunFolder, list[Shard]]:
 
 
 def test_groups_are_read_from_the_source(tmp_path: Path) -> None:
-    """Each set is of one album; an image without an album is in no set, and counted."""
+    """Each set is of one album; an image without an album is in no set, and is counted."""
     run, sources = _in_albums(tmp_path)
     config = SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.999, together="album")
 
@@ -251,8 +251,8 @@ def test_groups_are_read_from_the_source(tmp_path: Path) -> None:
     assert f'{{"related":{len(sets)}}}' == run.run_file.stages["sets"].notes["sets_by_kind"]
 
 
-def test_a_field_that_no_image_has_is_an_error(tmp_path: Path) -> None:
-    """Named, with what is expected."""
+def test_a_group_field_that_no_image_has_is_an_error(tmp_path: Path) -> None:
+    """The error names the field and what is expected."""
     run, sources = _in_albums(tmp_path)
 
     with pytest.raises(
@@ -262,7 +262,7 @@ def test_a_field_that_no_image_has_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_group_keeps_the_existing_sets(tmp_path: Path) -> None:
-    """They are finished as before, and nothing has to be made again."""
+    """The stage stays finished, and nothing has to be made again."""
     run, sources = _in_albums(tmp_path)
     config = SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.999, together="album")
     make_sets(context_of(run), config, sources)
@@ -279,8 +279,8 @@ def test_a_misspelt_group_keeps_the_existing_sets(tmp_path: Path) -> None:
     assert make_sets(context_of(again), config, sources) is False
 
 
-def test_the_right_group_is_taken_after_a_misspelt_one(tmp_path: Path) -> None:
-    """In a run without sets: none were made with the wrong one."""
+def test_a_misspelt_group_can_be_corrected(tmp_path: Path) -> None:
+    """Without --fresh, in a run without sets, as none were made with the wrong group."""
     run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in _rows()})
     with pytest.raises(UsageError, match=r"sets.apart is 'foldr'"):
         make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="foldr"))
@@ -293,8 +293,8 @@ def _rows() -> Iterable[tuple[int, NDArray[np.float32]]]:
     return enumerate(_corpus().values())
 
 
-def test_the_folder_is_a_group(tmp_path: Path) -> None:
-    """Two photographers of the same subjects: no set has two images by one of them."""
+def test_folders_can_be_groups(tmp_path: Path) -> None:
+    """Two photographers of the same subjects, a folder each: no set has two images of one folder."""
     run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in _rows()})
 
     make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="folder"))
@@ -305,7 +305,7 @@ def test_the_folder_is_a_group(tmp_path: Path) -> None:
 
 
 def test_missing_kinds_are_reported(tmp_path: Path) -> None:
-    """Within one theme no images are unlike: sets stay related, and a line says why."""
+    """In one theme no images are unlike: sets stay related, and a note says why."""
     rng = np.random.default_rng(3)
     rows = as_unit(rng.normal(size=(80, 64)) * 0.5 + 4 * np.eye(64)[0])
     run = make_run(tmp_path / "run", {f"{at:03d}.jpg": row for at, row in enumerate(rows)})
@@ -322,8 +322,8 @@ def test_missing_kinds_are_reported(tmp_path: Path) -> None:
     assert f"note: {wanted} contrast sets were requested; too few single images are unlike enough" in lines
 
 
-def test_kinds_that_kept_sets_leave_no_room_for_are_reported(tmp_path: Path) -> None:
-    """Sets of one theme, which nothing is unlike; then a pair comes, and many images that are unlike all."""
+def test_missing_kinds_because_of_kept_sets_are_reported(tmp_path: Path) -> None:
+    """First sets of one theme; then a related pair and many images unlike all others are added."""
     rng = np.random.default_rng(3)
     theme = {f"{at:03d}.jpg": rng.normal(size=64) * 0.5 + 4 * np.eye(64)[0] for at in range(80)}
     pair = rng.normal(size=64) + rng.normal(0, 0.5, (2, 64))
@@ -349,8 +349,8 @@ def test_kinds_that_kept_sets_leave_no_room_for_are_reported(tmp_path: Path) -> 
     ]
 
 
-class _Killed(Silent):
-    """Raises as if the process were killed when a task of this name begins."""
+class _InterruptedAt(Silent):
+    """Raises KeyboardInterrupt when the task ``label`` begins."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -362,10 +362,8 @@ class _Killed(Silent):
 
 
 @pytest.mark.parametrize("bound", [{"apart": "folder"}, {"together": "folder"}])
-def test_kinds_and_groups_come_out_the_same_after_an_interruption(
-    bound: dict[str, str], tmp_path: Path
-) -> None:
-    """Stopped while neighbours are searched, and again before packing; resumed with other threads."""
+def test_kinds_and_groups_are_the_same_after_interruptions(bound: dict[str, str], tmp_path: Path) -> None:
+    """Interrupted before duplicates and before packing, then resumed with more threads."""
     rng = np.random.default_rng(5)
     rows = np.repeat(rng.normal(size=(60, 32)), 6, axis=0) + rng.normal(0, 0.5, (360, 32))
     rows = as_unit(np.concatenate([rows, rng.normal(size=(120, 32))]))
@@ -376,7 +374,7 @@ def test_kinds_and_groups_come_out_the_same_after_an_interruption(
 
     for label in ("duplicates", "packing sets"):
         with pytest.raises(KeyboardInterrupt):
-            make_sets(context_of(stopped, progress=_Killed(label)), config)
+            make_sets(context_of(stopped, progress=_InterruptedAt(label)), config)
         stopped = RunFolder.open(stopped.path)
     make_sets(context_of(stopped), msgspec.structs.replace(config, threads=3))
 
@@ -385,7 +383,7 @@ def test_kinds_and_groups_come_out_the_same_after_an_interruption(
 
 
 def test_an_explanation_names_the_odd_image(tmp_path: Path) -> None:
-    """It doesn't call every pair related."""
+    """The explanation doesn't call every pair related."""
     rng = np.random.default_rng(5)
     rows = np.repeat(rng.normal(size=(30, 32)), 3, axis=0) + rng.normal(0, 0.5, (90, 32))
     rows = as_unit(np.concatenate([rows, rng.normal(size=(60, 32))]))
@@ -412,7 +410,7 @@ def test_an_explanation_names_the_odd_image(tmp_path: Path) -> None:
 def test_an_explanation_says_that_groups_keep_images_apart(
     bound: dict[str, str], reason: str, tmp_path: Path
 ) -> None:
-    """Of two pictures of one thing, in two folders or in one; nothing else keeps them from being a set."""
+    """Two related pictures, in two folders or in one: nothing else keeps them from being a set."""
     folders = "ab" if "together" in bound else "aa"
     run = make_run(
         tmp_path / "run", {f"{folders[at]}/{at}.jpg": row for at, row in enumerate(at_degrees(0, 30))}

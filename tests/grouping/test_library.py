@@ -27,7 +27,7 @@ THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similari
 
 
 def _corpus() -> NDArray[np.float32]:
-    """60 rows in 15 groups of four, of which two are near duplicates."""
+    """60 rows in 15 groups of four; two rows of each group are near duplicates."""
     rng = np.random.default_rng(7)
     rows = []
     for centre in rng.normal(size=(15, 16)):
@@ -36,13 +36,13 @@ def _corpus() -> NDArray[np.float32]:
     return as_unit(np.array(rows))
 
 
-def test_the_examples_of_the_docstrings_hold() -> None:
-    """As they are printed."""
+def test_the_examples_in_docstrings_work() -> None:
+    """All eight pass."""
     assert (0, 8) == doctest.testmod(library)
 
 
-def test_arrays_are_grouped_as_a_run_is(tmp_path: Path) -> None:
-    """Sets and duplicates of the same embeddings, of any length and dtype, in any order."""
+def test_arrays_are_grouped_like_a_run(tmp_path: Path) -> None:
+    """The same embeddings, of any length and dtype and in any order, give the same sets."""
     vectors = _corpus()
     keys = [f"{row:03d}.jpg" for row in range(len(vectors))]
     run = make_run(
@@ -60,7 +60,7 @@ def test_arrays_are_grouped_as_a_run_is(tmp_path: Path) -> None:
 
 
 def test_every_image_has_one_place() -> None:
-    """In a set, a duplicate or single; keys are the numbers of the rows."""
+    """In a set, among the duplicates or single. By default, keys are row numbers."""
     found = group(_corpus(), config=THRESHOLDS)
 
     placed = [key for each in found.sets for key in each.keys]
@@ -72,14 +72,14 @@ def test_every_image_has_one_place() -> None:
 
 
 def test_images_of_the_same_content_are_duplicates() -> None:
-    """Whatever their vectors."""
+    """Even if their vectors are unlike."""
     [duplicate] = group(at_degrees(0, 90), ["a", "b"], content_hashes=["x", "x"]).duplicates
 
     assert ("b", "a", "same bytes") == (duplicate.key, duplicate.of, duplicate.reason)
 
 
-def test_no_images_are_no_groups() -> None:
-    """An array without rows."""
+def test_an_array_without_rows_has_no_groups() -> None:
+    """There are no thresholds either."""
     found = group(np.zeros((0, 8), np.float32))
 
     assert ([], [], [], None) == (found.sets, found.duplicates, found.single, found.thresholds)
@@ -99,7 +99,7 @@ def test_no_images_are_no_groups() -> None:
 def test_invalid_embeddings_and_keys_are_one_line_errors(
     rows: list[object], keys: list[str] | None, message: str
 ) -> None:
-    """What was found, and what is expected."""
+    """The error says what was found."""
     with pytest.raises(UsageError, match=message):
         group(np.array(rows), keys)
 
@@ -120,13 +120,13 @@ def test_invalid_embeddings_and_keys_are_one_line_errors(
     ids=["a range", "numbers", "a path", "no hash", "no group", "a gap in a table"],
 )
 def test_columns_that_are_not_strings_are_one_line_errors(columns: dict[str, Any], message: str) -> None:
-    """The first row that isn't, in keys, hashes and groups."""
+    """In keys, hashes or groups; the error names the first such row."""
     with pytest.raises(UsageError, match=message):
         group(at_degrees(0, 30, 60), config=SetsConfig(together="album"), **columns)
 
 
 def test_files_get_the_vectors_of_a_run(tiny_clip: Path, tmp_path: Path) -> None:
-    """Paths and bytes to the bit; a picture that is decoded already as the model sees it."""
+    """Paths and bytes give the same bits; a decoded picture gives the encoder's own vector."""
     (tmp_path / "photos").mkdir()
     pictures = [Image.effect_noise((90 + 7 * number, 70), 60).convert("RGB") for number in range(5)]
     paths = [tmp_path / "photos" / f"{number}.jpg" for number in range(5)]
@@ -148,8 +148,8 @@ def test_files_get_the_vectors_of_a_run(tiny_clip: Path, tmp_path: Path) -> None
     assert (0, 16) == embed([], str(tiny_clip)).shape
 
 
-def test_an_image_that_can_not_be_read_is_named(tiny_clip: Path, tmp_path: Path) -> None:
-    """With the reason that a run records."""
+def test_an_unreadable_image_is_named(tiny_clip: Path, tmp_path: Path) -> None:
+    """The error has the reason that a run would record."""
     (tmp_path / "note.jpg").write_bytes(b"no picture")
 
     with pytest.raises(UnreadableImageError, match=r"note\.jpg: unknown format"):

@@ -1,4 +1,4 @@
-"""The corpus that the benchmarks of grouping measure on is what its docstring says."""
+"""The corpus that benchmarks of grouping use has the properties that its docstring states."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.support.made_up_corpus import CHAIN_KIND, THEME_KIND, MadeUpCorpus, m
 
 @pytest.fixture(scope="module")
 def corpus() -> MadeUpCorpus:
-    """Small, with everything in it, and enough families for chance to be chance."""
+    """A small corpus with every kind of group, and enough families for random pairs to be unrelated."""
     return make_corpus(20_000)
 
 
@@ -18,7 +18,7 @@ def _median_cosine(corpus: MadeUpCorpus, left: np.ndarray, right: np.ndarray) ->
 
 
 def _neighbours_in_groups(corpus: MadeUpCorpus, kind: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs that follow each other in a group of ``kind`` and are no copies."""
+    """Pairs of consecutive images in groups of ``kind``, except copies."""
     order = np.lexsort((corpus.step, corpus.group))
     left, right = order[:-1], order[1:]
     wanted = (corpus.group[left] == corpus.group[right]) & (corpus.kind[left] == kind)
@@ -27,7 +27,7 @@ def _neighbours_in_groups(corpus: MadeUpCorpus, kind: int) -> tuple[np.ndarray, 
 
 
 def test_cosines_are_those_of_the_docstring(corpus: MadeUpCorpus) -> None:
-    """In a theme, in a chain, of copies, by chance."""
+    """Medians in themes, in chains, of copies, and of random pairs."""
     copies = np.flatnonzero(corpus.copy_of >= 0)
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, 20_000, (2, 5_000))
@@ -42,8 +42,8 @@ def test_cosines_are_those_of_the_docstring(corpus: MadeUpCorpus) -> None:
     assert [0.80, 0.85, 0.99, 0.33] == pytest.approx(medians, abs=0.05)
 
 
-def test_the_truth_knows_copies_themes_and_chains(corpus: MadeUpCorpus) -> None:
-    """One in twenty is a copy; a step apart in a chain is related, two are not."""
+def test_the_ground_truth_includes_copies_and_chains(corpus: MadeUpCorpus) -> None:
+    """One in twenty is a copy; images one step apart in a chain are related, two steps apart aren't."""
     chained = np.flatnonzero((corpus.kind == CHAIN_KIND) & (corpus.copy_of < 0))
     chain = chained[corpus.group[chained] == corpus.group[chained[0]]]
     chain = chain[np.argsort(corpus.step[chain])]

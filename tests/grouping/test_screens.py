@@ -37,7 +37,7 @@ def image(key: str = "a.jpg", width_px: int = 640, height_px: int = 480, **measu
 
 
 def reasons(config: ScreensConfig, *records: ImageRecord) -> dict[str, str]:
-    """By key."""
+    """Why images are left out, by key."""
     screening = Screening(config)
     screening.look_at(records)
     return {each.key: each.reason for each in screening.screened}
@@ -55,7 +55,7 @@ def reasons(config: ScreensConfig, *records: ImageRecord) -> dict[str, str]:
         ("text_page", image(text=0.23), image(text=0.22)),
     ],
 )
-def test_each_screen_leaves_out_what_is_beyond_its_threshold(
+def test_each_screen_leaves_out_images_beyond_its_threshold(
     reason: str, record: ImageRecord, at_the_threshold: ImageRecord
 ) -> None:
     """An image exactly at the threshold stays; with the screen off, all do."""
@@ -76,44 +76,44 @@ def test_the_first_screen_in_order_is_the_reason() -> None:
     assert reasons(ALL_ON, image(brightest=9, sharpness=2)) == {"a.jpg": "too_dark"}
 
 
-def test_a_threshold_of_ones_own_turns_a_screen_on() -> None:
-    """As written in a config."""
+def test_a_configured_threshold_enables_a_screen() -> None:
+    """A config may have a number in place of ``on``."""
     config = checked_config({"sets": {"screens": {"blurred": 100, "nearly_uniform": "off"}}}).sets.screens
 
     assert reasons(config, image("soft", sharpness=80), image("plain", contrast=0)) == {"soft": "blurred"}
 
 
 @pytest.mark.parametrize("value", ["yes", True, 0, -3, float("nan")])
-def test_other_settings_are_refused(value: object) -> None:
-    """In one line that names the key."""
+def test_invalid_screen_settings_are_refused(value: object) -> None:
+    """The error names the setting."""
     with pytest.raises(UsageError, match=r"sets\.screens"):
         checked_config({"sets": {"screens": {"blurred": value}}})
 
 
 def test_counts_say_what_another_threshold_would_leave_out() -> None:
-    """Exactly, also for a screen that is off. Images that another screen leaves out too are counted apart."""
+    """Exactly, also for a screen that is off. Images that other screens leave out are counted separately."""
     config = ScreensConfig(too_dark="on")
     screening = Screening(config)
     sharpness = [3, 20, 47, 50, 52, 71, 300, 4000]
     screening.look_at([image(f"{value}.jpg", sharpness=value) for value in sharpness])
     screening.look_at([image("dark.jpg", brightest=20, sharpness=11)])
 
-    blurred = _of(screening, "blurred")
+    blurred = _scores_of(screening, "blurred")
 
     assert (True, 50, 5, "below") == (blurred.is_off, blurred.threshold, blurred.step, blurred.violated)
     for steps in (-6, -1, 0, 1, 5, 60):
         threshold = 50 + 5 * steps
         own = sum(value < threshold for value in sharpness)
         assert blurred.beyond(steps) == (own + (11 < threshold), own)
-    assert not _of(screening, "too_dark").is_off
+    assert not _scores_of(screening, "too_dark").is_off
 
 
-def _of(screening: Screening, name: str) -> RuleScores:
+def _scores_of(screening: Screening, name: str) -> RuleScores:
     return next(each for each in screening.scores() if each.rule == name)
 
 
 def _run(path: Path) -> RunFolder:
-    """Twelve images; two are uniform, one of them is like a third."""
+    """Twelve images. Two are uniform, and one of these has the same vector as a third image."""
     rng = np.random.default_rng(4)
     rows = as_unit(rng.normal(size=(12, 16)))
     rows[1] = rows[2]
@@ -128,7 +128,7 @@ def _run(path: Path) -> RunFolder:
 
 
 def test_a_screened_image_is_in_no_set_and_no_plan(tmp_path: Path) -> None:
-    """Nor a duplicate; the ledger and the notes have it, and explain says why."""
+    """It isn't a duplicate either. The ledger and the stored counts include it; explain says why."""
     run = _run(tmp_path / "run")
 
     make_sets(context_of(run), SetsConfig())
@@ -150,8 +150,8 @@ def test_a_screened_image_is_in_no_set_and_no_plan(tmp_path: Path) -> None:
     assert any(line.endswith("screened out: nearly_uniform") for line in explain(run, "02.jpg"))
 
 
-def test_another_threshold_makes_sets_again_and_embeds_nothing(tmp_path: Path) -> None:
-    """It requires --fresh, as all settings of sets do."""
+def test_another_threshold_makes_sets_again_without_embedding(tmp_path: Path) -> None:
+    """It requires --fresh, like all settings of sets."""
     run = _run(tmp_path / "run")
     make_sets(context_of(run), SetsConfig())
     embedded = {path: path.read_bytes() for path in run.files_of("embeddings", "images")}
@@ -166,8 +166,8 @@ def test_another_threshold_makes_sets_again_and_embeds_nothing(tmp_path: Path) -
     assert {path: path.read_bytes() for path in embedded} == embedded
 
 
-def test_images_without_measures_stay(tmp_path: Path) -> None:
-    """A run without measures keeps its images; screens that need no measures still work."""
+def test_images_without_measures_are_kept(tmp_path: Path) -> None:
+    """Screens that need no measures still apply."""
     rows = as_unit(np.random.default_rng(4).normal(size=(6, 8)))
     vectors = {f"{number}.jpg": row for number, row in enumerate(rows)}
     run = make_run(tmp_path / "run", vectors, width_px={"3.jpg": 12})
@@ -178,8 +178,8 @@ def test_images_without_measures_stay(tmp_path: Path) -> None:
     assert run.run_file.stages["sets"].notes["screened"] == 1
 
 
-def test_embedding_measures_what_it_decodes(tmp_path: Path, tiny_clip: Path) -> None:
-    """The plain picture of a folder is found, its copy is no duplicate, and all counts add up."""
+def test_embedding_measures_the_images_that_it_decodes(tmp_path: Path, tiny_clip: Path) -> None:
+    """A plain picture and its copy are screened out, and all counts add up."""
     photos = tmp_path / "photos"
     photos.mkdir()
     rng = np.random.default_rng(8)

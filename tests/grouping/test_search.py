@@ -1,4 +1,4 @@
-"""Searches in synthetic embeddings: exact, ties in the order of the run, without images that are gone."""
+"""Searches in synthetic embeddings: exact, with ties in run order, and without missing images."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "ROWS_AT_ONCE", 7)
 
 
-def test_the_nearest_are_those_of_a_plain_sort(tmp_path: Path) -> None:
-    """With several shards, one of them empty, and unreadable files between."""
+def test_results_match_a_full_sort(tmp_path: Path) -> None:
+    """With several shards, one of them empty, and unreadable files in between."""
     rows = [made_up(20, seed=1), made_up(0, seed=2), made_up(33, seed=3)]
     run = run_of(tmp_path, rows)
     vector = as_units(made_up(1, seed=4))[0]
@@ -42,7 +42,7 @@ def test_the_nearest_are_those_of_a_plain_sort(tmp_path: Path) -> None:
         assert expected[:count] == found
 
 
-def test_images_that_tie_come_in_the_order_of_the_run(tmp_path: Path) -> None:
+def test_ties_are_in_run_order(tmp_path: Path) -> None:
     same = np.repeat(made_up(1, seed=1), 12, axis=0)
     run = run_of(tmp_path, [same, same])
 
@@ -53,7 +53,7 @@ def test_images_that_tie_come_in_the_order_of_the_run(tmp_path: Path) -> None:
     ]
 
 
-def test_images_that_have_gone_are_not_found(tmp_path: Path) -> None:
+def test_missing_images_are_not_found(tmp_path: Path) -> None:
     """Their rows stay in the files; the next nearest images are found instead."""
     rows = made_up(12, seed=1)
     run = run_of(tmp_path, [rows, made_up(5, seed=2)])
@@ -68,8 +68,8 @@ def test_images_that_have_gone_are_not_found(tmp_path: Path) -> None:
     assert [True] * 3 == [each.key.startswith("1/") for each in found]
 
 
-def test_sets_come_by_their_nearest_image(tmp_path: Path) -> None:
-    """However far down the list of images that is."""
+def test_sets_are_ordered_by_their_nearest_image(tmp_path: Path) -> None:
+    """However far down the list of images it is."""
     rows = made_up(60, seed=1)
     vector = as_units(rows)[0]
     run = run_of(tmp_path, [rows])
@@ -97,7 +97,7 @@ def test_a_run_without_embeddings_is_a_one_line_error(tmp_path: Path) -> None:
 
 
 def test_damaged_embeddings_are_a_one_line_error(tmp_path: Path) -> None:
-    """Fewer rows than images."""
+    """There are fewer rows than images."""
     run = run_of(tmp_path, [made_up(9, seed=1)])
     write_array(run.embeddings_file("shard-0"), made_up(8, seed=1))
 
@@ -112,7 +112,7 @@ def made_up(count: int, seed: int) -> NDArray[np.float16]:
 
 
 def run_of(folder: Path, shards: list[NDArray[np.float16]]) -> RunFolder:
-    """Every third file can't be read."""
+    """A run of these embeddings, with unreadable files in between."""
     run = RunFolder.create_or_open(folder / "run")
     for number, rows in enumerate(shards):
         write_array(run.embeddings_file(f"shard-{number}"), rows)

@@ -1,4 +1,4 @@
-"""The distribution as a user gets it, and environments to install it in."""
+"""Fixtures: the sdist, the wheel, and an environment with the core alone."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("grouping", "captioning", "filtering", "export")
-BESIDE = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+ROOT_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 
 
 def run_outside(*command: object, cwd: Path) -> str:
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    answer = subprocess.run(list(map(str, command)), cwd=cwd, env=outside, capture_output=True, text=True)
+    """Run a command without this environment's PYTHON variables. Returns its stdout."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    answer = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
     assert 0 == answer.returncode, answer.stderr
     return answer.stdout
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The product's files and links as they are here, without what was cached beside them."""
+    """A copy of the product's files and links, without caches."""
     copy = tmp_path_factory.mktemp("checkout")
     for folder in ("triptych", *STAGES):
         shutil.copytree(
             ROOT / folder, copy / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for name in BESIDE:
+    for name in ROOT_FILES:
         shutil.copy(ROOT / name, copy)
     return copy
 
 
 @pytest.fixture(scope="session")
 def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the checkout."""
+    """The sdist, built from the checkout."""
     out = tmp_path_factory.mktemp("sdist")
     run_outside(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", out, cwd=checkout)
     (path,) = out.glob("*.tar.gz")
@@ -52,7 +53,7 @@ def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of what the sdist holds."""
+    """The wheel, built from the unpacked sdist."""
     out = tmp_path_factory.mktemp("wheel")
     with tarfile.open(sdist) as archive:
         archive.extractall(out, filter="data")
@@ -64,10 +65,8 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with the wheel and what it depends on, and with nothing else.
-
-    Each library is a link to this environment's, so that nothing is downloaded.
-    """
+    """The Python of an environment with only the wheel and its dependencies. Each library is a link to this
+    environment's, so that nothing is downloaded."""
     folder = tmp_path_factory.mktemp("core")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -89,7 +88,7 @@ def _core_requirements() -> list[Requirement]:
 
 
 def _installed_with(requirements: list[Requirement]) -> set[str]:
-    """The names of all that is installed for ``requirements``."""
+    """The names of all distributions that are installed for ``requirements``."""
     found: set[str] = set()
     todo = list(requirements)
     while todo:
@@ -103,6 +102,6 @@ def _installed_with(requirements: list[Requirement]) -> set[str]:
 
 
 def _top_level(distribution: metadata.Distribution) -> set[Path]:
-    """What of a distribution lies in site-packages, without programs beside it."""
+    """A distribution's files and folders in site-packages, without programs beside it."""
     tops = {Path(file).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
     return {Path(str(distribution.locate_file(top))) for top in tops}

@@ -1,4 +1,4 @@
-"""Without extras Triptych is a client of servers: what it can do then, and what it says of the rest."""
+"""An installation without extras: what works with servers alone, and the errors for what needs more."""
 
 from __future__ import annotations
 
@@ -26,20 +26,18 @@ NEED_MORE = {
     "triptych.grouping.encoders.tower": "torch",
     "triptych.grouping.neighbours.torch_search": "torch",
 }
-"""The modules that import what an extra brings as soon as they are imported."""
+"""Modules that can't be imported without an extra, and the library that they need."""
 
 
 def call(python: Path, cwd: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """``triptych`` in the environment of ``python``."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    """Call ``triptych`` in the environment of ``python``."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = [str(python.parent / "triptych"), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=outside, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_every_module_is_imported_without_extras_but_those_of_torch_and_ray(
-    core: Path, tmp_path: Path
-) -> None:
-    """What pyproject.toml names for the core is all that it imports."""
+def test_only_modules_for_torch_and_ray_need_an_extra(core: Path, tmp_path: Path) -> None:
+    """All others import only what pyproject.toml requires for the core."""
     script = """
 import importlib, json, pkgutil, triptych
 failed = {}
@@ -57,7 +55,7 @@ print(json.dumps(failed))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             "run images --preset demo --out run",
@@ -76,22 +74,22 @@ print(json.dumps(failed))
         ),
     ],
 )
-def test_a_command_that_needs_more_says_what_in_one_line(
-    core: Path, tmp_path: Path, arguments: str, said: str
+def test_a_command_that_needs_an_extra_names_it_in_one_line(
+    core: Path, tmp_path: Path, arguments: str, message: str
 ) -> None:
-    """What is missing, and what to type."""
+    """With the command that installs it."""
     (tmp_path / "images").mkdir()
     make_small_run(tmp_path / "other")
     shutil.copytree(next((tmp_path / "other").rglob("*.png")).parent, tmp_path / "images" / "some")
 
     answer = call(core, tmp_path, *arguments.split())
 
-    assert (1, f"triptych: {said}") == (answer.returncode, answer.stderr.splitlines()[-1])
+    assert (1, f"triptych: {message}") == (answer.returncode, answer.stderr.splitlines()[-1])
     assert "Traceback" not in answer.stderr
 
 
-def test_doctor_counts_the_extras_as_missing_and_nothing_as_failed(core: Path, tmp_path: Path) -> None:
-    """The core is a whole installation."""
+def test_doctor_reports_extras_as_missing_and_nothing_as_failed(core: Path, tmp_path: Path) -> None:
+    """The core is a complete installation."""
     answer = call(core, tmp_path, "doctor")
 
     levels = {line.split()[1]: line.split()[0] for line in answer.stdout.splitlines()}
@@ -99,8 +97,8 @@ def test_doctor_counts_the_extras_as_missing_and_nothing_as_failed(core: Path, t
     assert ["missing"] * 3 == [levels[name] for name in ("torch", "open_clip_torch", "transformers")]
 
 
-def test_stored_embeddings_are_grouped(core: Path, tmp_path: Path) -> None:
-    """By faiss."""
+def test_stored_embeddings_are_grouped_without_extras(core: Path, tmp_path: Path) -> None:
+    """With faiss."""
     vectors = np.random.default_rng(5).normal(size=(12, 16)).astype(np.float32)
     vectors[1::2] = vectors[::2] + np.float32(0.02)
     np.save(tmp_path / "embeddings.npy", vectors)
@@ -111,10 +109,8 @@ def test_stored_embeddings_are_grouped(core: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "sets.jsonl").is_file()
 
 
-def test_a_grouped_run_is_captioned_by_a_server_filtered_exported_and_reported(
-    core: Path, tmp_path: Path
-) -> None:
-    """The embeddings were made elsewhere."""
+def test_all_later_stages_of_a_grouped_run_work_with_a_server(core: Path, tmp_path: Path) -> None:
+    """Its embeddings were made elsewhere. Only grounding needs torch."""
     run, pile = tmp_path / "grouped", make_small_run(tmp_path).pile
     settings = {"embedding.model": "builtin:nano-clip", "captioning.jobs": ["single_en"]}
     with open_run(run, [pile], settings=settings) as opened:
@@ -132,7 +128,7 @@ def test_a_grouped_run_is_captioned_by_a_server_filtered_exported_and_reported(
 
 
 def test_images_without_a_run_are_captioned_by_a_server(core: Path, tmp_path: Path) -> None:
-    """By the library."""
+    """With triptych.caption, without importing torch."""
     pile = make_small_run(tmp_path).pile
     script = """
 import sys

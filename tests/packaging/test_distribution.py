@@ -1,4 +1,4 @@
-"""What a user installs: one import name, whole, from a wheel that an sdist was built to."""
+"""The sdist and the wheel: both contain the whole product, and the wheel has one import name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 pytest.importorskip("hatchling", reason="hatchling is not installed: `make setup`")
 pytest.importorskip("uv", reason="uv is not installed: `make setup`")
 
-from tests.packaging.conftest import BESIDE, STAGES, run_outside
+from tests.packaging.conftest import ROOT_FILES, STAGES, run_outside
 
 
 def _product_files(checkout: Path) -> set[str]:
-    """Every file of the product by its place below triptych/, as it has to be installed."""
+    """All files of the product, by their path when installed."""
     places = [
         ("triptych", checkout / "triptych"),
         *((f"triptych/{name}", checkout / name) for name in STAGES),
@@ -32,7 +32,7 @@ def _product_files(checkout: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel and this one's libraries, but not its Triptych."""
+    """An environment with the wheel and this environment's libraries, but not its Triptych."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -46,28 +46,28 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_sdist_holds_the_product_and_nothing_else(sdist: Path, checkout: Path) -> None:
-    """No tests, no benchmarks; the stages once, as the folders that they are."""
+def test_the_sdist_contains_the_product_and_nothing_else(sdist: Path, checkout: Path) -> None:
+    """No tests and no benchmarks. The stages are included once, in their own folders."""
     with tarfile.open(sdist) as archive:
         names = [member.name.partition("/")[2] for member in archive]
 
     stages = {name.replace("triptych/", "", 1) for name in _stage_files(checkout)}
     assert len(names) == len(set(names))
-    assert {*BESIDE, *stages, *(_product_files(checkout) - _stage_files(checkout))} == {
+    assert {*ROOT_FILES, *stages, *(_product_files(checkout) - _stage_files(checkout))} == {
         name for name in names if name not in ("PKG-INFO", ".gitignore")
     }
 
 
-def test_the_wheel_holds_one_import_name_and_every_file_once(wheel: Path, checkout: Path) -> None:
-    """Prompts, presets, the report's page and the models among them."""
+def test_the_wheel_has_one_import_name_and_every_file_once(wheel: Path, checkout: Path) -> None:
+    """Including prompts, presets, the report's page and the models."""
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
 
     assert len(names) == len(set(names))
     assert _product_files(checkout) == set(names)
 
 
-def test_outside_the_checkout_triptych_is_whole(installed: Path, tmp_path: Path) -> None:
-    """Its command, its data files and its stages, all of the wheel."""
+def test_the_installed_triptych_is_complete(installed: Path, tmp_path: Path) -> None:
+    """Its command, data files and stages all come from the wheel."""
     script = """
 import triptych, triptych.export, triptych.filtering
 from importlib import resources
@@ -88,7 +88,7 @@ print(triptych.__file__, triptych.export.__file__)
 
 @pytest.mark.parametrize("name", STAGES)
 def test_no_other_import_name_is_taken(installed: Path, tmp_path: Path, name: str) -> None:
-    """A generic name such as export is free for whoever wants it."""
+    """Generic names such as export stay free for other packages."""
     script = f"import importlib.util; print(importlib.util.find_spec({name!r}))"
 
     assert "None" == run_outside(installed / "bin" / "python", "-c", script, cwd=tmp_path).strip()

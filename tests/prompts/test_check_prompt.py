@@ -1,4 +1,4 @@
-"""What an answer to a question about a statement means."""
+"""How a checker's answers to questions about statements are read."""
 
 import pytest
 
@@ -26,13 +26,13 @@ from triptych.prompts.check_prompt import check_prompt
         ("zh", "不确定", "unclear"),
     ],
 )
-def test_an_answer_is_one_of_three_words(language: str, answer: str, word: str | None) -> None:
-    """Or says none of them: what merely begins like one isn't it."""
+def test_an_answer_is_read_as_yes_no_or_unclear(language: str, answer: str, word: str | None) -> None:
+    """Or as none of them: words that merely begin alike don't count."""
     assert word == check_prompt(language).parse_answer(answer)
 
 
 @pytest.mark.parametrize(
-    ("language", "first_tokens", "chance"),
+    ("language", "first_tokens", "probability"),
     [
         ("en", {"▁Yes": 0.8, "Yes": 0.1, " no": 0.1}, 0.9),
         ("en", {"Yes.": 0.75, "No": 0.25}, 0.75),
@@ -42,8 +42,8 @@ def test_an_answer_is_one_of_three_words(language: str, answer: str, word: str |
         ("zh", {"不": 0.9, "": 0.1}, None),
     ],
 )
-def test_the_chance_of_a_yes_comes_from_the_first_token(
-    language: str, first_tokens: dict[str, float], chance: float | None
+def test_the_probability_of_yes_comes_from_the_first_token(
+    language: str, first_tokens: dict[str, float], probability: float | None
 ) -> None:
-    """Where it says which word begins: "N" may be "no" or "not clear", 不 may be 不是 or 不清楚."""
-    assert chance == check_prompt(language).yes_probability(first_tokens)
+    """If it shows which word begins: "N" may begin "no" or "not clear", and 不 may begin 不是 or 不清楚."""
+    assert probability == check_prompt(language).yes_probability(first_tokens)

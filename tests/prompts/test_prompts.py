@@ -1,4 +1,4 @@
-"""What is asked, and how images and words are put in order."""
+"""Prompts, and the order of images and words in a message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from triptych.jobs import SEED_JOBS, Job, jobs_from
 from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompt, load_prompts, message_parts
 
 
-def test_every_job_has_a_prompt_that_ships() -> None:
+def test_every_seed_job_has_a_built_in_prompt() -> None:
     """With a version and the hash of its text."""
     prompts = load_prompts(SEED_JOBS)
 
@@ -21,8 +21,8 @@ def test_every_job_has_a_prompt_that_ships() -> None:
     assert all(prompt.version >= 1 and len(prompt.sha256) == 64 for prompt in prompts.values())
 
 
-def test_the_prompts_of_single_images_are_those_of_the_seed_to_the_letter() -> None:
-    """As on the dataset's card, with its ASCII commas in the Chinese."""
+def test_the_prompts_for_single_images_equal_those_of_the_seed_dataset() -> None:
+    """As on the dataset's card, with ASCII commas in the Chinese one."""
     prompts = load_prompts(SEED_JOBS)
 
     assert prompts["single_en"].text == (
@@ -37,15 +37,15 @@ def test_the_prompts_of_single_images_are_those_of_the_seed_to_the_letter() -> N
 
 
 @pytest.mark.parametrize("image_count", [1, 2, 5])
-def test_an_engine_is_asked_what_the_training_row_says(image_count: int) -> None:
-    """A chat template puts a newline after each image; then both are the same text."""
+def test_a_request_has_the_same_text_as_the_training_row(image_count: int) -> None:
+    """Once a chat template has added a newline after each image."""
     rendered = "".join("<image>\n" if part is None else part for part in message_parts("Go.", image_count))
 
     assert tagged_question("Go.", image_count) == rendered
 
 
-def test_a_user_brings_a_prompt_by_file(tmp_path: Path) -> None:
-    """Only the job that it is named for is asked with it."""
+def test_a_prompt_can_be_given_in_a_file(tmp_path: Path) -> None:
+    """Only the job that it is set for uses it."""
     own = tmp_path / "own.toml"
     own.write_text('version = 7\ntext = "List what you see."\n', "utf-8")
 
@@ -66,7 +66,7 @@ def test_a_user_brings_a_prompt_by_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_prompt_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    """The line names the file and the job."""
+    """The error names the file and the job."""
     own = tmp_path / "own.toml"
     own.write_text(content, "utf-8")
 
@@ -84,8 +84,8 @@ def test_a_file_that_is_no_prompt_is_refused(tmp_path: Path, content: str, messa
         *((word, "begins or ends a message") for word in TURN_MARKS),
     ],
 )
-def test_a_word_that_means_more_than_itself_is_refused(tmp_path: Path, word: str, meaning: str) -> None:
-    """lmdeploy answers <IMG_CONTEXT> with 400 and moves the images to <IMAGE_TOKEN>, to name two."""
+def test_special_tokens_in_a_prompt_are_refused(tmp_path: Path, word: str, meaning: str) -> None:
+    """For example, lmdeploy answers <IMG_CONTEXT> with status 400, and moves the images to <IMAGE_TOKEN>."""
     own = tmp_path / "own.toml"
     own.write_text(f'version = 1\ntext = "Describe {word} well."\n', "utf-8")
 
@@ -93,8 +93,8 @@ def test_a_word_that_means_more_than_itself_is_refused(tmp_path: Path, word: str
         load_prompts(jobs_from({"multi_zh": {"prompt": str(own)}}))
 
 
-def test_the_prompts_of_sets_ask_for_each_image_and_for_what_they_share() -> None:
-    """In one paragraph, without speculation, by name; in both languages."""
+def test_the_prompts_for_sets_ask_about_each_image_and_what_they_share() -> None:
+    """In one paragraph, by name, and without speculation; in both languages."""
     prompts = load_prompts(SEED_JOBS)
 
     for job, words in {
@@ -110,8 +110,8 @@ def test_the_prompts_of_sets_ask_for_each_image_and_for_what_they_share() -> Non
         assert [word for word in words if word not in prompts[job].text] == []
 
 
-def test_a_prompt_file_that_is_not_there_is_refused() -> None:
-    """With the key that names it."""
+def test_a_missing_prompt_file_is_refused() -> None:
+    """The error names the option that sets it."""
     with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such.*--prompt single_en=FILE"):
         load_prompts(jobs_from({"single_en": {"prompt": "nowhere.toml"}}))
 
@@ -126,10 +126,10 @@ def test_a_prompt_file_that_is_not_there_is_refused() -> None:
         ("multi_zh", "图1：一座码头。图4：一艘船。", {2}, {4}),
     ],
 )
-def test_the_contract_says_which_images_a_caption_names(
+def test_the_naming_contract_finds_missing_and_unknown_images(
     job: str, caption: str, missing: set[int], unknown: set[int]
 ) -> None:
-    """Of a set of two: each image is named, and none that isn't there."""
+    """A caption has to name each image of its set, and no other."""
     naming = load_prompts(SEED_JOBS)[job].naming
 
     assert naming is not None
@@ -144,8 +144,8 @@ def test_the_contract_says_which_images_a_caption_names(
         ('label = "Image-{number}"\npattern = "("', "is not a regular expression"),
     ],
 )
-def test_a_contract_that_cannot_be_kept_is_refused(tmp_path: Path, naming: str, message: str) -> None:
-    """Before anything is asked."""
+def test_an_invalid_naming_contract_is_refused(tmp_path: Path, naming: str, message: str) -> None:
+    """Before any request."""
     own = tmp_path / "own.toml"
     own.write_text(f'version = 1\ntext = "Describe."\n[naming]\n{naming}\n', "utf-8")
 
@@ -153,8 +153,8 @@ def test_a_contract_that_cannot_be_kept_is_refused(tmp_path: Path, naming: str, 
         load_prompts(jobs_from({"multi_en": {"prompt": str(own)}}))
 
 
-def test_a_language_without_a_prompt_of_its_own_asks_for_a_file() -> None:
-    """The line says where to name it."""
+def test_a_job_without_a_built_in_prompt_needs_a_file() -> None:
+    """The error says where to name it."""
     jobs = jobs_from({"single_fr": {"subject": "image", "language": "fr"}})
 
     with pytest.raises(UsageError, match=r"no prompt named single_fr ships .* in jobs\.single_fr\.prompt"):
@@ -162,7 +162,7 @@ def test_a_language_without_a_prompt_of_its_own_asks_for_a_file() -> None:
 
 
 def test_a_prompt_may_be_plain_text(tmp_path: Path) -> None:
-    """Any file that isn't TOML by its name; quotes and line ends stay as they are."""
+    """If the file isn't named *.toml. Quotes and line breaks stay."""
     text = 'Say what is "seen".\nIn one sentence.'
     (tmp_path / "mine.txt").write_text(text + "\n")
 
@@ -172,8 +172,8 @@ def test_a_prompt_may_be_plain_text(tmp_path: Path) -> None:
     assert (text, 1, None) == (prompt.text, prompt.version, prompt.naming)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
-    """As Windows' editors write it; a model would be asked it, and each row would have it."""
+def test_a_byte_order_mark_in_a_prompt_is_ignored(tmp_path: Path) -> None:
+    """Windows editors write one. It would reach the model and all exported rows."""
     (tmp_path / "mine.txt").write_text("Say what is seen.", "utf-8-sig")
 
     job = Job(name="short", subject="image", language="en", prompt=str(tmp_path / "mine.txt"))

@@ -1,4 +1,4 @@
-"""Captions cut into statements, each with the images that it is about."""
+"""Captions are divided into statements, each with the images that it is about."""
 
 import pytest
 
@@ -28,8 +28,8 @@ EN, ZH = (load_prompt(JOBS[name]).naming for name in ("multi_en", "multi_zh"))
         ("", []),
     ],
 )
-def test_a_statement_is_a_sentence_or_what_stands_between_semicolons(text: str, parts: list[str]) -> None:
-    """Numbers and short abbreviations end none."""
+def test_statements_end_at_sentences_and_semicolons(text: str, parts: list[str]) -> None:
+    """Not after numbers and short abbreviations."""
     assert parts == [text[each.start : each.end] for each in statements(text, 1, None)]
 
 
@@ -48,10 +48,10 @@ def test_a_statement_is_a_sentence_or_what_stands_between_semicolons(text: str, 
         ("Image-1: A dog. The second picture has a cat. It sleeps.", [(1,), (2,), (2,)]),
     ],
 )
-def test_what_names_no_image_is_about_the_one_before_or_about_all(
+def test_a_statement_without_a_name_is_about_the_previous_image_or_all(
     text: str, images: list[tuple[int, ...]]
 ) -> None:
-    """Plurals, and what stands before the first name, are about all."""
+    """It is about all images if it has a plural, or comes before the first name."""
     assert images == [each.images for each in statements(text, 2, EN)]
 
 
@@ -63,8 +63,8 @@ def test_what_names_no_image_is_about_the_one_before_or_about_all(
         ("图1：狗。图2：猫。图3：鱼。两者都在。共同点是草地。", ZH, [(1,), (2,), (3,), (1, 2, 3), (1, 2, 3)]),
     ],
 )
-def test_several_images_are_named_at_once(text: str, naming: Naming, images: list[tuple[int, ...]]) -> None:
-    """By their numbers behind one word."""
+def test_one_phrase_can_name_several_images(text: str, naming: Naming, images: list[tuple[int, ...]]) -> None:
+    """With several numbers after one word."""
     assert images == [each.images for each in statements(text, 3, naming)]
 
 
@@ -78,12 +78,12 @@ def test_several_images_are_named_at_once(text: str, naming: Naming, images: lis
     ],
 )
 def test_a_chinese_measure_word_alone_is_no_plural(text: str, images: list[tuple[int, ...]]) -> None:
-    """Nor are several photographs that one of the images shows."""
+    """Nor are several photographs that are shown in one image."""
     assert images == [each.images for each in statements(text, 2, ZH)]
 
 
 def test_chinese_names_are_read() -> None:
-    """By the prompt's own pattern."""
+    """With the pattern of the prompt."""
     found = statements("图1:一只狗。它很大。图2:一只猫。两张图像都有动物。", 2, ZH)
 
     assert [(1,), (1,), (2,), (1, 2)] == [each.images for each in found]

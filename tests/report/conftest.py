@@ -1,4 +1,4 @@
-"""A run with real pictures whose names and captions try to break out of the page, and a browser for it."""
+"""A run with real pictures, with names and captions that could break a page, and a browser to view it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from playwright import sync_api
 
 CLOSES_SCRIPT = "</script><b onclick='x'>bold</b>.png"
-"""A path of three parts, and markup."""
+"""A path with two slashes, and markup."""
 RIGHT_TO_LEFT = "שלום \u202egnp.png"
 DEGREES = {
     CLOSES_SCRIPT: 0,
@@ -40,7 +40,7 @@ DEGREES = {
     "single a.png": 120,
     "single b.png": 180,
 }
-"""Image keys by the angle of their embedding: the cosine of two is that of their difference."""
+"""Each image's key and the angle of its embedding: two images have the cosine of the difference."""
 
 SET_ID = "set_0123456789ab"
 SET_KEYS = tuple(list(DEGREES)[:3])
@@ -48,7 +48,7 @@ BREAKS_OUT = (
     "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>"
     '\u2028\u2029 "quotes" \\ {{script}} <!-- ]]> &amp; 🦀 مرحبا\nA second line.'
 )
-"""What a caption may say without harm."""
+"""A caption that would break a page that didn't escape it."""
 PROMPTS = {
     job.name: Prompt(version=1, text=f"Describe, {job.name}: <b>{{{{content}}}}</b>") for job in SEED_JOBS
 }
@@ -63,7 +63,7 @@ FIFTEEN_WORDS = RuleScores(
     step=1,
     bins=[(-6, 1, 0), (5, 5, 5)],
 )
-"""One caption of 4 words, which another rule drops as well, and five of 15."""
+"""Scores of one caption with 4 words, which another rule rejects as well, and of five with 15 words."""
 
 
 class Shown(NamedTuple):
@@ -78,7 +78,7 @@ class Shown(NamedTuple):
 def nasty_run(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Seven pictures and a broken file in one shard: a set of three, a duplicate, all four jobs, judged.
 
-    Rejected are the Chinese caption of the set, and of single_en those that repeat the first text. One
+    The Chinese caption of the set is rejected, and so are those of single_en that repeat the first text. One
     caption of single_zh failed.
     """
     folder = tmp_path_factory.mktemp("nasty <&>")
@@ -87,13 +87,13 @@ def nasty_run(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 
 @pytest.fixture
 def own_run(tmp_path: Path) -> Callable[[], tuple[RunFolder, Path]]:
-    """The same run, to be changed: ``run, images = own_run()``."""
+    """The same run for tests that change it: ``run, images = own_run()``."""
     return lambda: (make_run(tmp_path), tmp_path / "images")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    """One Chromium for the tests of a file."""
+    """A Chromium for all tests in a file."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: `make setup`"
     )
@@ -108,14 +108,14 @@ def browser() -> Iterator[sync_api.Browser]:
 
 @pytest.fixture
 def visit(browser: sync_api.Browser, nasty_run: Shown) -> Iterator[Visit]:
-    """The nasty run's page, in a browser that knows nothing of it yet."""
+    """The nasty run's page in a new browser profile."""
     opened = Visit(browser, nasty_run.written.path)
     yield opened
     opened.context.close()
 
 
 def shown(run: RunFolder, images: Path, cautions: Sequence[str] = ()) -> Shown:
-    """``run`` with its page written; without ``images`` its sources are gone."""
+    """``run`` with its page written. If ``images`` doesn't exist, its sources are missing."""
     sources = open_sources([images]) if images.exists() else []
     written = write_report(context_of(run, prompts=PROMPTS), sources, cautions)
     return Shown(run, sources, written)

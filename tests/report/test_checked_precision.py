@@ -1,4 +1,4 @@
-"""A precision that a checker's answers make narrower."""
+"""A checker's answers narrow the interval of a precision."""
 
 from pathlib import Path
 
@@ -18,85 +18,92 @@ from triptych.runs.jsonl import write_jsonl
 from triptych.runs.shares import wilson_interval
 
 
-def drawn(seed: int, share: float, finds: float, denies: float) -> tuple[np.ndarray, np.ndarray]:
+def drawn(
+    seed: int, share: float, detection_rate: float, false_denial_rate: float
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     good = rng.random(2000) < share
-    return good, np.where(good, rng.random(2000) >= denies, rng.random(2000) >= finds).astype(float)
+    return good, np.where(
+        good, rng.random(2000) >= false_denial_rate, rng.random(2000) >= detection_rate
+    ).astype(float)
 
 
-def test_a_good_checker_narrows_the_interval_by_a_fifth_and_more() -> None:
-    """It holds the true share of all that were checked."""
-    good, said = drawn(1, 0.9, 0.85, 0.05)
-    helped = corrected(good[:200].tolist(), said[:200].tolist(), said)
+def test_a_good_checker_narrows_the_interval_by_at_least_a_fifth() -> None:
+    """The interval contains the true share over all checked captions."""
+    good, answers = drawn(1, 0.9, 0.85, 0.05)
+    estimate = corrected(good[:200].tolist(), answers[:200].tolist(), answers)
     low, high = wilson_interval(int(good[:200].sum()), 200)
 
-    assert helped is not None
-    assert helped.low < good.mean() < helped.high
-    assert helped.high - helped.low < 0.8 * (high - low)
-    assert helped.worth > 200 / 0.8**2
+    assert estimate is not None
+    assert estimate.low < good.mean() < estimate.high
+    assert estimate.high - estimate.low < 0.8 * (high - low)
+    assert estimate.worth > 200 / 0.8**2
 
 
-def test_a_checker_that_guesses_changes_nothing_much() -> None:
-    """It gets hardly any weight."""
+def test_a_checker_that_guesses_changes_little() -> None:
+    """Its answers get almost no weight."""
     good, _ = drawn(2, 0.9, 0.5, 0.5)
-    said = np.random.default_rng(3).random(2000)
-    helped = corrected(good[:200].tolist(), said[:200].tolist(), said)
+    answers = np.random.default_rng(3).random(2000)
+    estimate = corrected(good[:200].tolist(), answers[:200].tolist(), answers)
 
-    assert helped is not None
-    assert helped.share == pytest.approx(good[:200].mean(), abs=0.02)
-    assert 200 <= helped.worth < 215
-
-
-def test_a_checker_that_is_always_off_is_corrected() -> None:
-    """It denies three good captions in ten."""
-    good, said = drawn(4, 0.95, 0.9, 0.3)
-    helped = corrected(good[:300].tolist(), said[:300].tolist(), said)
-
-    assert said.mean() < 0.7
-    assert helped is not None
-    assert helped.low < good.mean() < helped.high
+    assert estimate is not None
+    assert estimate.share == pytest.approx(good[:200].mean(), abs=0.02)
+    assert 200 <= estimate.worth < 215
 
 
-@pytest.mark.parametrize("said", [[1.0] * 100, [0.2] * 100])
-def test_a_checker_that_says_the_same_of_all_is_left_out(said: list[float]) -> None:
-    """Wilson's interval stays."""
+def test_the_bias_of_a_checker_is_corrected() -> None:
+    """It denies three of ten good captions."""
+    good, answers = drawn(4, 0.95, 0.9, 0.3)
+    estimate = corrected(good[:300].tolist(), answers[:300].tolist(), answers)
+
+    assert answers.mean() < 0.7
+    assert estimate is not None
+    assert estimate.low < good.mean() < estimate.high
+
+
+@pytest.mark.parametrize("answers", [[1.0] * 100, [0.2] * 100])
+def test_a_checker_with_the_same_answer_to_all_captions_is_ignored(answers: list[float]) -> None:
+    """The interval is Wilson's."""
     good = [True] * 90 + [False] * 10
-    helped = corrected(good, said, said * 20)
+    estimate = corrected(good, answers, answers * 20)
 
-    assert helped is not None
-    assert (0.9, *wilson_interval(90, 100)) == (helped.share, helped.low, helped.high)
-
-
-def test_all_good_has_wilsons_interval() -> None:
-    """There is nothing to correct by."""
-    helped = corrected([True] * 60, [1.0] * 50 + [0.0] * 10, [1.0] * 900 + [0.0] * 100)
-
-    assert helped is not None
-    assert wilson_interval(60, 60) == (helped.low, helped.high)
+    assert estimate is not None
+    assert (0.9, *wilson_interval(90, 100)) == (estimate.share, estimate.low, estimate.high)
 
 
-def test_captions_that_were_judged_count_once() -> None:
-    """Where nearly all that were checked were judged, the checker adds nearly nothing; where all, nothing."""
+def test_if_all_captions_are_good_the_interval_is_wilsons() -> None:
+    """The checker's error can't be estimated then."""
+    estimate = corrected([True] * 60, [1.0] * 50 + [0.0] * 10, [1.0] * 900 + [0.0] * 100)
+
+    assert estimate is not None
+    assert wilson_interval(60, 60) == (estimate.low, estimate.high)
+
+
+def test_judged_captions_count_once() -> None:
+    """If nearly all checked captions were judged, the checker adds almost nothing; if all were, it adds
+    nothing."""
     rng = np.random.default_rng(4)
     good = rng.random(200) < 0.8
-    said = np.where(rng.random(200) < 0.05, ~good, good).astype(float)
+    answers = np.where(rng.random(200) < 0.05, ~good, good).astype(float)
 
-    holds = corrected(good.tolist(), said.tolist(), said)
-    nearly = corrected(good[:190].tolist(), said[:190].tolist(), said)
+    all_judged = corrected(good.tolist(), answers.tolist(), answers)
+    nearly_all = corrected(good[:190].tolist(), answers[:190].tolist(), answers)
 
-    assert holds is not None and nearly is not None
-    assert wilson_interval(int(good.sum()), 200) == (holds.low, holds.high)
-    assert nearly.worth < 1.1 * 190
+    assert all_judged is not None and nearly_all is not None
+    assert wilson_interval(int(good.sum()), 200) == (all_judged.low, all_judged.high)
+    assert nearly_all.worth < 1.1 * 190
 
 
 def test_few_verdicts_are_not_corrected() -> None:
-    """They say too little of the checker."""
+    """They don't suffice to estimate the checker's error."""
     assert corrected([True] * 29, [1.0] * 29, [1.0] * 500) is None
 
 
 @pytest.mark.parametrize(("share", "half_width", "expected"), [(0.9, 0.05, 140), (0.5, 0.05, 381)])
-def test_how_many_verdicts_an_interval_needs(share: float, half_width: float, expected: int) -> None:
-    """The fewest."""
+def test_the_smallest_number_of_verdicts_for_an_interval_is_computed(
+    share: float, half_width: float, expected: int
+) -> None:
+    """It is lower if each verdict is worth more because of a checker."""
     found = verdicts_for(share, half_width)
     low, high = wilson_interval(share * found, found)
 
@@ -105,9 +112,9 @@ def test_how_many_verdicts_an_interval_needs(share: float, half_width: float, ex
     assert verdicts_for(share, half_width, worth_a_verdict=2.0) == pytest.approx(found / 2, abs=1)
 
 
-def apply_verdicts(run: RunFolder, said: list[HumanVerdict]) -> None:
-    """As `triptych filter --verdicts` does."""
-    people = HumanOverrides(said, "")
+def apply_verdicts(run: RunFolder, verdicts: list[HumanVerdict]) -> None:
+    """Apply people's verdicts as `triptych filter --verdicts` does."""
+    people = HumanOverrides(verdicts, "")
     for shard in run.shards():
         for each in run.captions("single_en", shard):
             people.match(each.id, each.text)
@@ -116,8 +123,8 @@ def apply_verdicts(run: RunFolder, said: list[HumanVerdict]) -> None:
 
 
 def test_checks_of_a_run_correct_its_precision(tmp_path: Path) -> None:
-    """Of 80 kept captions, of which 40 are judged: the bad ones have something red. On another text than the
-    caption has now, or drawn because its kind is rare, a verdict doesn't count."""
+    """40 of 80 kept captions are judged, and those with something red are bad. Verdicts on a caption that has
+    changed since, or that was drawn because its kind is rare, don't count."""
     made = make_up_run(tmp_path, 80)
     small = SmallRun(RunFolder.open(made.path), made.pile)
     checked = Checked(

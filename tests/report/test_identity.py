@@ -1,4 +1,4 @@
-"""Which run it is, as the page says it."""
+"""What the page says about the run's identity."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ HASH = "sha256:" + 8 * "0123abcd"
 def test_the_encoder_is_the_one_that_made_the_embeddings(
     own_run: Callable[[], tuple[RunFolder, Path]], made_with: str, model: str, shown: str
 ) -> None:
-    """Not what the config names beside it; of a folder its name, and no path of this machine."""
+    """Not the one in the settings, if it differs. A folder is shown without its path."""
     run, _ = own_run()
     run.run_file.config["embedding"] = {"model": model, "pretrained": "laion2b_s34b_b79k"}
     run.run_file.stages["embeddings"].settings["encoder"] = made_with

@@ -1,4 +1,4 @@
-"""Whether everybody can read the page, in headless Chromium: sizes, contrast, both schemes, axe-core."""
+"""The page is accessible, in headless Chromium: sizes, contrast, both colour schemes, axe-core."""
 
 import pytest
 
@@ -11,8 +11,10 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_readable(browser: sync_api.Browser, nasty_run: Shown, width: int, scheme: str) -> None:
-    """Nothing is wider than the window; text is large enough and stands out from what is behind it."""
+def test_the_page_fits_the_window_and_its_text_is_readable(
+    browser: sync_api.Browser, nasty_run: Shown, width: int, scheme: str
+) -> None:
+    """The text is large enough and has enough contrast with its background."""
     visit = Visit(browser, nasty_run.written.path, color_scheme=scheme)
     try:
         visit.page.set_viewport_size({"width": width, "height": 844})
@@ -37,10 +39,11 @@ def test_the_page_is_readable(browser: sync_api.Browser, nasty_run: Shown, width
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_that_a_screen_reader_would_miss(
+def test_axe_finds_no_accessibility_problem(
     browser: sync_api.Browser, nasty_run: Shown, width: int, scheme: str
 ) -> None:
-    """Contrast, labels, landmarks, tables, long texts: all rules of axe-core, put in past the policy."""
+    """All its rules run: contrast, labels, landmarks, tables, scrollable texts. The page's policy is bypassed
+    to load it."""
     visit = Visit(browser, nasty_run.written.path, color_scheme=scheme, bypass_csp=True)
     try:
         visit.page.set_viewport_size({"width": width, "height": 844})
@@ -52,8 +55,8 @@ def test_axe_finds_nothing_that_a_screen_reader_would_miss(
     assert [] == [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]
 
 
-def test_the_switch_overrides_the_systems_colours(browser: sync_api.Browser, nasty_run: Shown) -> None:
-    """And is remembered."""
+def test_the_switch_overrides_the_systems_colour_scheme(browser: sync_api.Browser, nasty_run: Shown) -> None:
+    """The choice is kept when the page is loaded again."""
     visit = Visit(browser, nasty_run.written.path, color_scheme="light")
     try:
         background = "getComputedStyle(document.body).backgroundColor"
@@ -69,7 +72,7 @@ def test_the_switch_overrides_the_systems_colours(browser: sync_api.Browser, nas
 
 
 def contrast(page: sync_api.Page, selector: str) -> float:
-    """WCAG's ratio of an element's text to what is painted behind it, both as the browser has them."""
+    """The WCAG contrast ratio of an element's text to its background, both as computed by the browser."""
     return page.locator(selector).first.evaluate("""node => {
       const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
       const rgb = colour => {

@@ -1,4 +1,4 @@
-"""Marks in captions that are shown."""
+"""Marked words in the captions on the page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SCORER = make_scorer(FilteringConfig(), [FilterJob(job, language_of(job.language
 TEXT = "🦀 A red house. It is likely old, and perhaps it may rain."
 
 
-def test_rules_and_checks_mark_what_they_object_to() -> None:
-    """In the order of the text, at the places where browsers, which count in UTF-16, find it."""
+def test_rules_and_checks_mark_the_words_that_they_object_to() -> None:
+    """In the order of the text, with positions in UTF-16 units as browsers count them."""
     shown = CaptionShown(
         id="single_en:a", job="single_en", language="en", state="rejected", text=TEXT, rules=["speculation"]
     )
@@ -32,8 +32,8 @@ def test_rules_and_checks_mark_what_they_object_to() -> None:
     ] == [(mark.rule, units[2 * mark.start : 2 * mark.end].decode("utf-16-le")) for mark in marks]
 
 
-def test_a_statement_on_a_set_says_of_which_images_it_was_denied() -> None:
-    """Once, however many they are."""
+def test_a_denied_statement_on_a_set_has_one_mark_with_the_numbers_of_its_images() -> None:
+    """However many images it was denied for."""
     shown = CaptionShown(id="multi_en:s", job="multi_en", language="en", state="rejected", text=TEXT)
     denied = [
         StatementCheck(id=f"multi_en:s#1/{image}", start=2, end=14, image="a", answer="no")
@@ -44,7 +44,7 @@ def test_a_statement_on_a_set_says_of_which_images_it_was_denied() -> None:
 
 
 def test_the_phrase_that_fits_the_images_least_is_marked() -> None:
-    """As the caption has it: within a sentence its first letter may be a small one."""
+    """It is found although the caption may have its first letter in another case."""
     shown = CaptionShown(
         id="single_en:a", job="single_en", language="en", state="rejected", text=TEXT, rules=["ungrounded"],
         unfit="a red house",
@@ -56,6 +56,7 @@ def test_the_phrase_that_fits_the_images_least_is_marked() -> None:
 
 
 def test_without_a_scorer_nothing_is_marked() -> None:
+    """Nor in a caption of a job that the scorer doesn't have."""
     shown = CaptionShown(id="x:a", job="x", language="en", state="rejected", text=TEXT, rules=["speculation"])
 
     assert [] == marked(shown, None, 1).marks == marked(shown, SCORER, 1).marks

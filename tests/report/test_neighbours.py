@@ -1,4 +1,4 @@
-"""What is near what, from the stored embeddings."""
+"""Similar images and their cosines, from the stored embeddings."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from triptych.runs.jsonl import write_jsonl
 
 @pytest.fixture
 def embedded(tmp_path) -> tuple[RunFolder, dict[str, np.ndarray]]:
-    """Two shards of 90 random images, one of them unreadable, and the unit vectors by key."""
+    """A run with two shards of 90 random images, one of them unreadable in each, and their unit vectors by
+    key."""
     run = RunFolder.create_or_open(tmp_path / "run")
     rng = np.random.default_rng(7)
     units = {}
@@ -33,10 +34,10 @@ def embedded(tmp_path) -> tuple[RunFolder, dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize("rows_at_once", [7, 8192])
-def test_the_nearest_left_out_is_the_one_with_the_best_worst_cosine(
+def test_the_nearest_image_outside_a_set_has_the_greatest_minimum_cosine_to_its_members(
     embedded, monkeypatch, rows_at_once
 ) -> None:
-    """Checked against every image by a plain loop; duplicates and members never count."""
+    """Compared with a plain loop over all images. Duplicates and members are excluded."""
     run, units = embedded
     monkeypatch.setattr(neighbours, "ROWS_AT_ONCE", rows_at_once)
     keys = ["a/03.jpg", "a/30.jpg", "b/05.jpg"]
@@ -54,8 +55,8 @@ def test_the_nearest_left_out_is_the_one_with_the_best_worst_cosine(
         assert worst[expected] == pytest.approx(float(found.cosines.min()), abs=1e-6)
 
 
-def test_nearest_neighbours_are_counted_without_the_image_itself(embedded) -> None:
-    """Else the histogram would stand at 1."""
+def test_the_nearest_neighbour_of_an_image_is_another_image(embedded) -> None:
+    """Otherwise all would be counted at 1 in the histogram."""
     run, units = embedded
     located = locate(run, set(), set(), Silent())
     shown = neighbours.measure(run, [], located.sample, set(), Silent()).nearest.shown()
@@ -66,8 +67,8 @@ def test_nearest_neighbours_are_counted_without_the_image_itself(embedded) -> No
     assert shown.low + shown.step * len(shown.counts) == pytest.approx(matrix.max(), abs=0.0101)
 
 
-def test_the_line_of_each_image_says_how_it_joined() -> None:
-    """The closest pair first, then the image whose weakest link is strongest."""
+def test_a_line_for_each_image_explains_how_it_joined_the_set() -> None:
+    """First the closest pair, then each time the image whose weakest link is strongest."""
     cosines = np.array([[1, 0.8, 0.76], [0.8, 1, 0.9], [0.76, 0.9, 1]], np.float32)
 
     assert [
@@ -78,7 +79,7 @@ def test_the_line_of_each_image_says_how_it_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cosines", "own_set", "says"),
+    ("cosines", "own_set", "explanation"),
     [
         ([0.8, 0.7], None, "0.700 to image 2, below 0.75, where related images begin"),
         ([0.8, 0.7], "set_b", "0.700 to image 2, below 0.75, where related images begin; it is in set_b"),
@@ -87,17 +88,17 @@ def test_the_line_of_each_image_says_how_it_joined() -> None:
         ([0.9, 0.8], None, "at least 0.800 to every image: related to all, and in no set"),
     ],
 )
-def test_the_line_of_the_image_left_out_says_why(
-    cosines: list[float], own_set: str | None, says: str
+def test_a_line_for_the_nearest_image_outside_explains_why_it_was_left_out(
+    cosines: list[float], own_set: str | None, explanation: str
 ) -> None:
-    """Only what the cosines say."""
+    """It is derived from the cosines, thresholds and the image's own set."""
     outsider = neighbours.Outsider(None, np.array(cosines, np.float32))  # type: ignore[arg-type]
 
-    assert says == why_left_out(outsider, Thresholds(0.75, 0.94), own_set)
+    assert explanation == why_left_out(outsider, Thresholds(0.75, 0.94), own_set)
 
 
-def test_the_map_keeps_what_is_alike_together() -> None:
-    """Two groups lie apart along the first component; ranks fill the square from edge to edge."""
+def test_the_map_places_similar_images_together() -> None:
+    """Two groups are separated along the first component. Positions are ranks, so they fill the square."""
     rng = np.random.default_rng(5)
     centres = np.repeat(np.eye(2, 16, dtype=np.float32), 20, axis=0)
     places = np.array(map_of((centres + rng.normal(0, 0.02, centres.shape)).astype(np.float32)))
@@ -108,6 +109,6 @@ def test_the_map_keeps_what_is_alike_together() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_map_of_few_pictures(count: int) -> None:
-    """A run may show one image, or none."""
+def test_a_map_of_few_images_has_a_place_for_each(count: int) -> None:
+    """A run may have only one image, or none."""
     assert count == len(map_of(np.eye(8, dtype=np.float32)[:count]))

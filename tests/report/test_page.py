@@ -1,4 +1,4 @@
-"""The page as a file, before any browser reads it."""
+"""The page as a file, without a browser."""
 
 import base64
 import hashlib
@@ -26,8 +26,8 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("text", STRANGE)
-def test_nothing_in_a_string_can_end_its_element(text: str) -> None:
-    """And a parser gets back what went in."""
+def test_no_text_can_end_the_element_that_contains_it(text: str) -> None:
+    """A parser returns the original text."""
     embedded = embedded_json({text: [text]})
 
     assert not re.search("[<>&\u2028\u2029]", embedded)
@@ -35,16 +35,16 @@ def test_nothing_in_a_string_can_end_its_element(text: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
-def test_any_text_comes_back(text: str) -> None:
-    """Whatever a caption says."""
+def test_any_text_is_read_back_unchanged(text: str) -> None:
+    """Whatever a caption contains."""
     embedded = embedded_json(text)
 
     assert not set("<>&\u2028\u2029") & set(embedded)
     assert text == json.loads(embedded)
 
 
-def test_the_policy_lets_the_pages_own_script_and_style_run_and_nothing_else(nasty_run) -> None:
-    """By their hashes; nothing may be fetched."""
+def test_the_policy_allows_only_the_pages_own_scripts_and_styles(nasty_run) -> None:
+    """They are listed by hash, and no request is allowed."""
     page = nasty_run.written.path.read_text("utf-8")
     policy = html.unescape(re.search('Content-Security-Policy" content="([^"]*)"', page)[1])
     for kind, tag in (("script", "<script>(.*?)</script>"), ("style", "<style>(.*?)</style>")):
@@ -57,15 +57,15 @@ def test_the_policy_lets_the_pages_own_script_and_style_run_and_nothing_else(nas
     assert "unsafe" not in policy
 
 
-def test_the_page_names_no_address(nasty_run) -> None:
-    """But that of the SVG namespace, which nobody fetches."""
+def test_the_page_contains_no_address(nasty_run) -> None:
+    """Except that of the SVG namespace, which is never requested."""
     page = nasty_run.written.path.read_text("utf-8")
 
     assert ["http://www.w3.org/2000/svg"] == re.findall(r"https?://[^\"'\s]*", page)
 
 
-def test_the_title_is_the_runs_name_and_no_markup(own_run) -> None:
-    """A folder may be called anything."""
+def test_the_title_is_the_escaped_name_of_the_run(own_run) -> None:
+    """A folder may have any name."""
     from tests.report.conftest import shown
 
     run, images = own_run()

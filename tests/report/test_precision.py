@@ -1,4 +1,4 @@
-"""What a person's verdicts come to."""
+"""The precision computed from a person's verdicts."""
 
 import json
 from pathlib import Path
@@ -37,8 +37,8 @@ def test_rare_items_do_not_count_towards_the_precision(tmp_path: Path) -> None:
     assert wilson_interval(2, 3) == (found.low, found.high)
 
 
-def test_a_caption_that_was_rewritten_was_not_right(tmp_path: Path) -> None:
-    """Whatever else is said of it. Words for a rejected one say that its rejection was right."""
+def test_a_rewritten_caption_counts_as_bad(tmp_path: Path) -> None:
+    """Even if its verdict is good. Text for a rejected caption says that the rejection was right."""
     path = tmp_path / "v.jsonl"
     changes = {"job": "single_en", "text": "A red boat."}
     lines = [
@@ -55,8 +55,8 @@ def test_a_caption_that_was_rewritten_was_not_right(tmp_path: Path) -> None:
     ]
 
 
-def test_a_verdict_that_a_crash_cut_short_is_gone_when_the_next_comes(tmp_path: Path) -> None:
-    """Nobody was told that it is stored, and it is no damage."""
+def test_an_incomplete_verdict_is_removed_when_the_next_is_stored(tmp_path: Path) -> None:
+    """After a crash; it was never confirmed as stored, so it isn't damage."""
     (tmp_path / STORED).write_text(line(1, True) + "\n" + line(2, True)[:40])
 
     append_verdict(tmp_path, decode_verdict(line(3, False).encode()))
@@ -65,8 +65,8 @@ def test_a_verdict_that_a_crash_cut_short_is_gone_when_the_next_comes(tmp_path: 
     assert (["set_1", "set_3"], 0) == ([each.key for each in read.verdicts], read.damaged)
 
 
-def test_kinds_are_counted_apart(tmp_path: Path) -> None:
-    """A precision of sets says nothing of captions."""
+def test_each_kind_has_its_own_precision(tmp_path: Path) -> None:
+    """A precision of sets says nothing about captions."""
     path = tmp_path / "v.jsonl"
     path.write_text(line(1, True) + "\n" + line(1, False, kind="multi_en") + "\n")
 
@@ -74,7 +74,7 @@ def test_kinds_are_counted_apart(tmp_path: Path) -> None:
     assert [("set", 1), ("multi_en", 0)] == [(each.kind, each.good) for each in found]
 
 
-def test_files_joined_end_to_end_count_each_item_once(tmp_path: Path) -> None:
+def test_an_item_in_two_joined_files_counts_once(tmp_path: Path) -> None:
     """Two downloads of one review overlap."""
     path = tmp_path / "v.jsonl"
     path.write_text("\n".join([line(1, True), line(2, True), line(1, True)]))
@@ -82,8 +82,8 @@ def test_files_joined_end_to_end_count_each_item_once(tmp_path: Path) -> None:
     assert 2 == len(read_verdicts(path, "r1").verdicts)
 
 
-def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
-    """As the served page stores them; what was withdrawn last is no verdict."""
+def test_the_latest_verdict_on_an_item_counts(tmp_path: Path) -> None:
+    """By the time that the served page stores. If the last one was withdrawn, there is no verdict."""
     path = tmp_path / "v.jsonl"
     at = "2026-11-29T10:00:0{}.000Z".format
     lines = [
@@ -99,7 +99,7 @@ def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (line(1, True) + "\n" + line(1, False), "line 2: set_1 is bad here and good in line 1"),
         (line(1, True, report="r2"), "a verdict on report r2, and none on this run's, which is r1"),
@@ -109,23 +109,26 @@ def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
         (b"\xff\xfe", "line 1: expected a verdict"),
     ],
 )
-def test_a_file_that_cannot_be_counted_is_refused(tmp_path: Path, content: str | bytes, says: str) -> None:
-    """With the line and what to do."""
+def test_an_invalid_file_of_verdicts_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
+    """The error names the line and the reason."""
     path = tmp_path / "v.jsonl"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=message):
         read_verdicts(path, "r1")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """It is a usage error, not a crash."""
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    """The error is one line, not a traceback."""
     with pytest.raises(UsageError, match="No such file"):
         read_verdicts(tmp_path / "v.jsonl", "r1")
 
 
-def test_a_runs_own_file_outlives_a_changed_report_and_a_crash(tmp_path: Path) -> None:
-    """Lines on another report are counted beside, one that was cut short is passed over, the last counts."""
+def test_the_stored_verdicts_of_a_run_may_include_other_reports_and_an_incomplete_line(
+    tmp_path: Path,
+) -> None:
+    """Verdicts on other reports are counted separately, the incomplete line is skipped, and the last verdict
+    counts."""
     path = tmp_path / STORED
     lines = [line(1, True, report="r0"), line(1, True), line(1, False), line(2, True)[:40]]
     path.write_text("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Judging in headless Chromium: by keys and clicks, in words of one's own, two runs blindly."""
+"""Reviewing in headless Chromium: with keys and clicks, with corrected text, and two runs blindly."""
 
 import json
 import shutil
@@ -23,13 +23,13 @@ Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
 
 
-def test_the_keyboard_judges_and_the_browser_remembers(visit: Visit) -> None:
-    """g and b judge and go on, arrows and j and k move, u takes back."""
+def test_keys_judge_items_and_the_browser_stores_the_verdicts(visit: Visit) -> None:
+    """g and b judge and move to the next item, arrows and j and k move, u withdraws."""
     page = visit.page
     for key in ("j", "g", "b", "ArrowRight", "b", "ArrowLeft", "u", "k", "ArrowDown", "ArrowUp"):
         page.keyboard.press(key)
     sync_api.expect(page.locator(".tally")).to_have_text("1 good 1 bad")
-    page.wait_for_timeout(1000)  # Chromium hands to another process what a page stores
+    page.wait_for_timeout(1000)  # Chromium writes the page's storage in another process
     page.reload()
 
     assert ["set", "multi_en"] == [row["kind"] for row in downloaded(page)]
@@ -38,8 +38,10 @@ def test_the_keyboard_judges_and_the_browser_remembers(visit: Visit) -> None:
     assert 1 == page.locator(".unit.is-good").count() == page.locator(".unit.is-bad").count()
 
 
-def test_downloaded_verdicts_become_a_precision(visit: Visit, nasty_run: Shown, tmp_path: Path) -> None:
-    """The way from a key to an interval."""
+def test_a_precision_is_computed_from_downloaded_verdicts(
+    visit: Visit, nasty_run: Shown, tmp_path: Path
+) -> None:
+    """From the keys to the counts."""
     for key in "jggggggb":
         visit.page.keyboard.press(key)
     path = tmp_path / "verdicts.jsonl"
@@ -51,15 +53,15 @@ def test_downloaded_verdicts_become_a_precision(visit: Visit, nasty_run: Shown, 
     assert 6 == sum(p.good for p in found)
 
 
-def test_a_click_judges_too(visit: Visit) -> None:
-    """There is no keyboard on a phone."""
+def test_a_click_judges_an_item(visit: Visit) -> None:
+    """A phone has no keyboard."""
     visit.page.locator(".card.set > header .judge.bad").click()
 
     assert [("set", "bad")] == [(row["kind"], row["verdict"]) for row in downloaded(visit.page)]
 
 
 def test_a_click_on_a_caption_makes_it_the_current_item(visit: Visit) -> None:
-    """Not the set that it is in."""
+    """Not the set to which it belongs."""
     visit.page.locator(".card.set .caption.unit .text").first.click()
     visit.page.keyboard.press("g")
 
@@ -67,8 +69,8 @@ def test_a_click_on_a_caption_makes_it_the_current_item(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("begun", "key"), [("", "g"), ("jjgk", "b"), ("jjgk", "u"), ("jjgk", "e")])
-def test_what_a_search_hides_is_not_judged(visit: Visit, begun: str, key: str) -> None:
-    """The key leads to an item that is shown."""
+def test_items_hidden_by_a_search_are_not_judged(visit: Visit, begun: str, key: str) -> None:
+    """The key moves to a visible item instead."""
     page = visit.page
     for each in begun:
         page.keyboard.press(each)
@@ -82,8 +84,8 @@ def test_what_a_search_hides_is_not_judged(visit: Visit, begun: str, key: str) -
     assert 0 == page.locator("textarea").count()
 
 
-def test_arrows_scroll_a_long_text_that_has_the_focus(visit: Visit) -> None:
-    """Of a text that is shown whole they move the review."""
+def test_arrows_scroll_a_focused_text_that_is_too_long(visit: Visit) -> None:
+    """If the whole text is visible, they move to another item."""
     page = visit.page
     text = page.locator(".rejected > .text").first
     where = page.locator(".where")
@@ -100,8 +102,8 @@ def test_arrows_scroll_a_long_text_that_has_the_focus(visit: Visit) -> None:
     assert before != where.inner_text()
 
 
-def test_the_list_of_keys_is_left_by_escape_and_by_its_button(visit: Visit) -> None:
-    """No key judges behind it."""
+def test_escape_and_a_button_close_the_list_of_keys(visit: Visit) -> None:
+    """While it is open, no key judges an item."""
     page = visit.page
     keys = page.get_by_role("dialog", name="keys")
     for leave in (lambda: page.keyboard.press("Escape"), keys.get_by_label("close").click):
@@ -114,8 +116,8 @@ def test_the_list_of_keys_is_left_by_escape_and_by_its_button(visit: Visit) -> N
     assert [] == downloaded(page)
 
 
-def test_a_bad_caption_has_a_reason_and_better_words(visit: Visit) -> None:
-    """A chip, or a number; the text is edited in place, and what is typed is text."""
+def test_a_bad_caption_can_have_a_reason_and_corrected_text(visit: Visit) -> None:
+    """The reason is chosen with a button or number. The text is edited in place and never becomes markup."""
     page = visit.page
     caption = page.locator(".caption.unit").first
     caption.get_by_role("button", name="bad:").click()
@@ -139,10 +141,10 @@ def test_a_bad_caption_has_a_reason_and_better_words(visit: Visit) -> None:
     assert ("good", "") == (downloaded(page)[0]["verdict"], downloaded(page)[0]["reason"])
 
 
-def test_two_runs_are_compared_without_knowing_which_is_which(
+def test_two_runs_are_compared_blindly(
     browser: sync_api.Browser, own_run: Callable[[], tuple[RunFolder, Path]], tmp_path: Path
 ) -> None:
-    """The same images, captioned by both; names come after the vote, and votes make a win rate."""
+    """Both captioned the same images. Their names appear after the vote, and the votes give a win rate."""
     run, images = own_run()
     other = RunFolder.open(Path(shutil.copytree(run.path, tmp_path / "other")))
     ids = [caption.id for caption in run.captions("single_en", "files-00000")]
@@ -189,7 +191,7 @@ def test_two_runs_are_compared_without_knowing_which_is_which(
 
 
 def downloaded(page: sync_api.Page) -> list[dict]:
-    """What the button hands out."""
+    """The verdicts in the downloaded file."""
     with page.expect_download() as caught:
         page.get_by_role("button", name="Download").click()
     return [json.loads(line) for line in Path(caught.value.path()).read_text("utf-8").splitlines()]

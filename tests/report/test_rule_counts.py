@@ -1,4 +1,4 @@
-"""How many captions each rule rejects, and would with another threshold."""
+"""How many captions each rule rejects, and would reject with another threshold."""
 
 from triptych.jobs import SEED_JOBS
 from triptych.records import Verdict
@@ -29,8 +29,8 @@ def rejected(**scores: float) -> Verdict:
     return Verdict(id="x", keep=False, reason=next(iter(scores)), scores=scores)
 
 
-def test_a_caption_with_two_rules_is_caught_by_both_and_alone_by_none() -> None:
-    """Kept ones are not counted."""
+def test_a_caption_that_violates_two_rules_is_caught_by_both_and_alone_by_neither() -> None:
+    """Kept captions aren't counted."""
     counts = counted(
         [], rejected(too_short=4.0, repeated=0.3), rejected(too_short=7.0), Verdict(id="y", keep=True)
     )
@@ -41,8 +41,8 @@ def test_a_caption_with_two_rules_is_caught_by_both_and_alone_by_none() -> None:
     assert (0, 1, 0) == (repeated.first, repeated.caught, repeated.alone)
 
 
-def test_a_threshold_can_be_moved_where_the_filter_counted_scores() -> None:
-    """In the job that they were counted in."""
+def test_a_rule_has_its_scores_in_the_job_in_which_they_were_counted() -> None:
+    """With them, another threshold can be tried."""
     counts = counted([SHORT], rejected(too_short=4.0))
     counts.add("multi_zh", rejected(too_short=9.0))
     rows = counts.counts("too_short", NAMES)
@@ -51,7 +51,7 @@ def test_a_threshold_can_be_moved_where_the_filter_counted_scores() -> None:
 
 
 def test_rules_that_rejected_nothing_come_last() -> None:
-    """Those without a setting to move, and those that no caption came near, are left out."""
+    """Rules without a setting, or that no caption came close to violating, are left out."""
     scores = [
         SHORT,
         RuleScores(

@@ -1,4 +1,4 @@
-"""Which items are shown."""
+"""How items are drawn."""
 
 import random
 from collections import Counter
@@ -15,7 +15,7 @@ def draw(identifiers: list[str], count: int = 400) -> list[str]:
     return drawn.taken()
 
 
-def test_the_same_items_are_drawn_in_whatever_order_they_come() -> None:
+def test_the_same_items_are_drawn_whatever_their_order() -> None:
     """Shards may be read in any order."""
     shuffled = random.Random(1).sample(IDS, len(IDS))
 
@@ -23,7 +23,8 @@ def test_the_same_items_are_drawn_in_whatever_order_they_come() -> None:
 
 
 def test_the_draw_is_even() -> None:
-    """Each tenth of the corpus gets about a tenth of the places: 40 of 400, standard deviation 6."""
+    """About a tenth of the items come from each tenth of the corpus: 40 of 400, with a standard deviation of
+    6."""
     tenths = [0] * 10
     for identifier in draw(IDS):
         tenths[IDS.index(identifier) * 10 // len(IDS)] += 1
@@ -32,18 +33,18 @@ def test_the_draw_is_even() -> None:
     assert all(40 - 4 * 6 < tenth < 40 + 4 * 6 for tenth in tenths), tenths
 
 
-def test_a_smaller_draw_begins_a_larger_one() -> None:
-    """So a review that stops half way has seen an even sample too."""
+def test_a_larger_draw_starts_with_a_smaller_one() -> None:
+    """So a review that stops half way has an even sample, too."""
     assert draw(IDS, 50) == draw(IDS, 400)[:50]
 
 
-def test_fewer_than_asked_are_all_taken() -> None:
-    """A small run is shown whole."""
+def test_if_there_are_fewer_items_than_requested_all_are_drawn() -> None:
+    """A small run is shown completely."""
     assert sorted(IDS[:7]) == sorted(draw(IDS[:7]))
 
 
-def test_a_rare_stratum_is_added_and_marked() -> None:
-    """Two in 20,000 would hardly come up evenly."""
+def test_items_of_a_rare_stratum_are_added_and_marked() -> None:
+    """An even draw would rarely include 2 of 20,000."""
     drawn: StratifiedDraw[str] = StratifiedDraw(20, 1)
     for number, identifier in enumerate(IDS):
         drawn.offer(identifier, "rare" if number in (11, 17_000) else "common", identifier)
@@ -53,7 +54,7 @@ def test_a_rare_stratum_is_added_and_marked() -> None:
     assert 1 == sum(how == "rare" and item in (IDS[11], IDS[17_000]) for item, how in taken)
 
 
-def test_a_stratum_that_came_up_evenly_is_not_added_again() -> None:
+def test_items_of_a_stratum_in_the_even_draw_are_not_added() -> None:
     """No item is shown twice."""
     drawn: StratifiedDraw[str] = StratifiedDraw(20, 5)
     for identifier in IDS[:30]:
@@ -63,7 +64,7 @@ def test_a_stratum_that_came_up_evenly_is_not_added_again() -> None:
 
 
 def spread(count: int, identifiers: list[str], at_most: int | None = None) -> list[str]:
-    """A tenth is large, a thousandth is huge, all others are small."""
+    """A stratified draw: a tenth of the items are large, a thousandth are huge, and all others are small."""
     drawn: SpreadDraw[str] = SpreadDraw(count)
     for number, identifier in enumerate(identifiers):
         size = "huge" if number % 1000 == 1 else "large" if number % 10 == 0 else "small"
@@ -71,8 +72,8 @@ def spread(count: int, identifiers: list[str], at_most: int | None = None) -> li
     return drawn.taken(at_most)
 
 
-def test_each_stratum_has_its_share_of_an_even_draw() -> None:
-    """To one item; one that is due less than one comes in that share of all draws."""
+def test_each_stratum_has_its_share_of_the_draw() -> None:
+    """To within one item. If its share is less than one item, it has one in that share of all draws."""
     sizes = Counter(item.partition(" ")[0] for item in spread(100, IDS))
     huge = [
         sum(item.startswith("huge") for item in spread(100, IDS[:end])) for end in range(10_000, 20_000, 100)
@@ -80,7 +81,7 @@ def test_each_stratum_has_its_share_of_an_even_draw() -> None:
 
     assert (100, True, True) == (sizes.total(), sizes["large"] in (9, 10, 11), sizes["huge"] in (0, 1))
     assert {0, 1} == set(huge)
-    assert 2 <= sum(huge) <= 20  # 10 of 100 are due
+    assert 2 <= sum(huge) <= 20  # 10 of 100 are expected
 
 
 def test_within_a_stratum_the_smallest_hashes_are_drawn_and_the_order_is_by_hash() -> None:
@@ -95,8 +96,8 @@ def test_within_a_stratum_the_smallest_hashes_are_drawn_and_the_order_is_by_hash
     assert 3 == len(spread(100, IDS[:3])) and [] == spread(100, [])
 
 
-def test_what_belongs_to_no_stratum_is_left_out_of_the_even_draw_alone() -> None:
-    """It may still be shown as rare."""
+def test_items_without_a_stratum_are_left_out_of_the_even_draw() -> None:
+    """They may still be drawn because their kind is rare."""
     drawn: StratifiedDraw[str] = StratifiedDraw(20, 1)
     for number, identifier in enumerate(IDS[:100]):
         drawn.offer(identifier, number == 7, identifier, None if number == 7 else 0)

@@ -1,4 +1,4 @@
-"""What the page shows of screens: examples of those that are on and off, and their scores."""
+"""Screens on the page: examples of those that are on and off, and their scores."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,8 @@ GOOD = Measures(contrast=50.0, darkest=10, brightest=230, sharpness=800.0, text=
 
 
 def screened_run(own_run: OwnRun) -> Shown:
-    """``single b.png`` is uniform and left out; ``single a.png`` is blurred, and that screen is off."""
+    """A run in which ``single b.png`` is uniform and screened out. ``single a.png`` is blurred; that screen
+    is off."""
     run, images = own_run()
     (shard,) = run.shards()
     measured = {
@@ -43,13 +44,13 @@ def screened_run(own_run: OwnRun) -> Shown:
 
 
 def content_of_screened(own_run: OwnRun) -> Content:
-    """Of its page."""
+    """The content of that run's page."""
     run, sources, _ = screened_run(own_run)
     return read_content(context_of(run), sources, [], None)
 
 
 def test_screens_have_examples_whether_they_are_on_or_off(own_run: OwnRun) -> None:
-    """On: what is left out. Off: what would be."""
+    """If a screen is off, they are the images that it would leave out."""
     content = content_of_screened(own_run)
     screens = {each.name: each for each in content.screens}
 
@@ -64,8 +65,8 @@ def test_screens_have_examples_whether_they_are_on_or_off(own_run: OwnRun) -> No
     assert screens["too_dark"].examples == []
 
 
-def test_a_screened_image_is_counted_and_is_no_single(own_run: OwnRun) -> None:
-    """In the ledger of the page, among the parts that add up."""
+def test_a_screened_image_is_counted_and_not_shown_among_single_images(own_run: OwnRun) -> None:
+    """It is in the ledger, which adds up."""
     content = content_of_screened(own_run)
 
     assert not [line for line in content.violations if line.startswith("images")]
@@ -73,7 +74,7 @@ def test_a_screened_image_is_counted_and_is_no_single(own_run: OwnRun) -> None:
     assert "single b.png" not in {content.pictures[each.picture].key for each in content.singles}
 
 
-def test_a_run_of_before_there_were_screens_has_none(own_run: OwnRun) -> None:
+def test_a_run_from_before_screens_existed_shows_none(own_run: OwnRun) -> None:
     """Its page says so."""
     run, images = own_run()
 

@@ -1,4 +1,4 @@
-"""Finding cards and pictures in headless Chromium: large, on the map, by words and by chips."""
+"""Searching cards and pictures in headless Chromium: in large view, on the map, by words and with filters."""
 
 import shlex
 
@@ -7,8 +7,9 @@ import pytest
 from tests.support.browser import Visit
 
 
-def test_a_picture_opens_large_and_arrows_go_through_its_set(visit: Visit) -> None:
-    """Around to the first again, each with a line to type; Escape closes; the review stays where it was."""
+def test_a_click_enlarges_a_picture_and_arrows_move_through_its_set(visit: Visit) -> None:
+    """After the last comes the first. Each has a command to copy. Escape closes it, and the current item
+    stays."""
     page = visit.page
     pictures = page.locator(".card.set").first.locator("img")
     names = pictures.evaluate_all("images => images.map(image => image.alt)")
@@ -33,8 +34,8 @@ def test_a_picture_opens_large_and_arrows_go_through_its_set(visit: Visit) -> No
     assert where == page.locator(".where").inner_text()
 
 
-def test_the_map_holds_every_picture_and_lights_up_those_of_a_set(visit: Visit) -> None:
-    """Each somewhere within the field; a key on one opens it."""
+def test_the_map_has_every_picture_and_highlights_those_of_a_set(visit: Visit) -> None:
+    """Each is within the field, and the Enter key enlarges it."""
     page = visit.page
     urls = page.locator(".card img").evaluate_all("images => [...new Set(images.map(image => image.src))]")
     points = page.locator(".point")
@@ -56,8 +57,8 @@ def test_the_map_holds_every_picture_and_lights_up_those_of_a_set(visit: Visit) 
     assert first.get_attribute("title") == page.locator(".lightbox img").get_attribute("alt")
 
 
-def test_search_leaves_the_cards_that_say_it(visit: Visit) -> None:
-    """All words, in any order and case; what is hidden is passed over by the review, and comes back."""
+def test_a_search_shows_only_the_cards_that_contain_all_words(visit: Visit) -> None:
+    """In any order and case. Other cards come back when the search is cleared."""
     page = visit.page
     everything = page.locator(".card:visible").count()
     page.keyboard.press("/")
@@ -78,8 +79,8 @@ def test_search_leaves_the_cards_that_say_it(visit: Visit) -> None:
     assert all(single in text for text in found.all_inner_texts())
 
 
-def test_chips_filter_cards(visit: Visit) -> None:
-    """Of one group any, of several groups all; and everything comes back."""
+def test_filters_show_only_matching_cards(visit: Visit) -> None:
+    """Any filter of a group has to match, in each group. A button shows all cards again."""
     page = visit.page
     everything = page.locator(".card:visible").count()
     page.get_by_text("Filter the cards").click()
@@ -106,8 +107,8 @@ def test_chips_filter_cards(visit: Visit) -> None:
     assert everything == page.locator(".card:visible").count()
 
 
-def test_a_line_around_pictures_of_the_map_chooses_them(visit: Visit) -> None:
-    """They open together, and their cards are shown; a click with shift takes one out again."""
+def test_a_line_drawn_around_pictures_on_the_map_selects_them(visit: Visit) -> None:
+    """They can be opened together and their cards shown. A click with Shift deselects one."""
     page = visit.page
     draw_around_all(visit)
     page.mouse.up()
@@ -146,10 +147,8 @@ def test_a_line_around_pictures_of_the_map_chooses_them(visit: Visit) -> None:
     ("button", "meanwhile"),
     [("right", ""), ("left", "window.dispatchEvent(new PointerEvent('pointercancel'))")],
 )
-def test_a_right_click_and_a_broken_off_line_choose_nothing(
-    visit: Visit, button: str, meanwhile: str
-) -> None:
-    """The line is gone as well."""
+def test_a_right_click_or_a_cancelled_line_selects_nothing(visit: Visit, button: str, meanwhile: str) -> None:
+    """The line disappears."""
     draw_around_all(visit, button)
     visit.page.evaluate(meanwhile)
     visit.page.mouse.up(button=button)
@@ -159,7 +158,7 @@ def test_a_right_click_and_a_broken_off_line_choose_nothing(
 
 
 def draw_around_all(visit: Visit, button: str = "left") -> None:
-    """Around the field of the map; the button stays down."""
+    """Draw a line around the whole map. The button stays pressed."""
     mouse, field = visit.page.mouse, visit.page.locator(".map-field")
     field.scroll_into_view_if_needed()
     box = field.bounding_box()

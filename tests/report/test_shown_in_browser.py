@@ -1,4 +1,4 @@
-"""What the page shows, in headless Chromium: opened from its file."""
+"""What the page shows when its file is opened in headless Chromium."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +19,8 @@ from triptych.runs.folder import RunFolder
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
 
 
-def test_the_page_opens_without_a_request_or_an_error(visit: Visit, nasty_run: Shown) -> None:
-    """The file itself is all that is read."""
+def test_the_page_opens_without_requests_or_errors(visit: Visit, nasty_run: Shown) -> None:
+    """Only the file itself is read."""
     visit.page.wait_for_load_state("networkidle")
 
     assert [] == visit.trouble
@@ -28,7 +28,7 @@ def test_the_page_opens_without_a_request_or_an_error(visit: Visit, nasty_run: S
 
 
 def test_every_picture_is_shown(visit: Visit) -> None:
-    """Decoded, with pixels."""
+    """Each is decoded and has pixels."""
     widths = visit.page.eval_on_selector_all(
         "main img", "images => Promise.all(images.map(i => i.decode().then(() => i.naturalWidth)))"
     )
@@ -37,8 +37,8 @@ def test_every_picture_is_shown(visit: Visit) -> None:
     assert 0 < min(widths)
 
 
-def test_captions_and_names_are_text_and_nothing_more(visit: Visit) -> None:
-    """No element, no script, no handler of theirs is in the document."""
+def test_captions_and_names_are_shown_as_text(visit: Visit) -> None:
+    """They add no element, script or event handler to the document."""
     page = visit.page
 
     assert BREAKS_OUT == page.locator(".set .caption .text").first.evaluate("node => node.textContent")
@@ -51,8 +51,8 @@ def test_captions_and_names_are_text_and_nothing_more(visit: Visit) -> None:
     )
 
 
-def test_the_sums_of_the_funnel_are_written_out_and_close(visit: Visit) -> None:
-    """Images and the four jobs."""
+def test_the_sums_of_the_funnel_are_shown_and_add_up(visit: Visit) -> None:
+    """One for images and one for each of the four jobs."""
     sums = visit.page.locator("#funnel .equation").all_inner_texts()
 
     assert "8 found = 3 in sets + 3 single + 1 duplicates + 1 unreadableadds up" == sums[0]
@@ -60,8 +60,8 @@ def test_the_sums_of_the_funnel_are_written_out_and_close(visit: Visit) -> None:
     assert 5 == len(sums) == visit.page.locator("#funnel .closes").count()
 
 
-def test_counts_stand_beside_what_they_count(visit: Visit) -> None:
-    """Images in sets are captioned one by one as well; a caption may be rejected by several rules."""
+def test_counts_are_shown_beside_their_items(visit: Visit) -> None:
+    """Images in sets are captioned individually, too; a caption may be rejected by several rules."""
     page = visit.page
 
     assert "Images\n6" == page.locator("nav a[href='#singles']").inner_text()
@@ -77,8 +77,8 @@ def test_counts_stand_beside_what_they_count(visit: Visit) -> None:
     )
 
 
-def test_pictures_are_on_the_first_screen(visit: Visit) -> None:
-    """Before anybody scrolls; a click leads to the set's card."""
+def test_pictures_are_visible_without_scrolling(visit: Visit) -> None:
+    """A click on one leads to the card of its set."""
     first = visit.page.locator(".contact img").first
 
     assert visit.page.viewport_size["height"] > first.bounding_box()["y"] + first.bounding_box()["height"]
@@ -91,7 +91,7 @@ def test_pictures_are_on_the_first_screen(visit: Visit) -> None:
 
 
 def test_the_address_of_a_card_leads_to_it(browser: sync_api.Browser, nasty_run: Shown) -> None:
-    """Whatever characters its name holds; each has a link to itself."""
+    """Whatever characters its name contains. Each card has a link to itself."""
     visit = Visit(browser, nasty_run.written.path)
     try:
         ids = visit.page.eval_on_selector_all("main .card", "cards => cards.map(card => card.id)")
@@ -99,7 +99,7 @@ def test_the_address_of_a_card_leads_to_it(browser: sync_api.Browser, nasty_run:
             "main .card", "cards => cards.map(card => card.querySelector('a.ordinal').getAttribute('href'))"
         )
         last = visit.page.locator(".card.rejected a.ordinal").last.get_attribute("href")
-        visit.page.goto("about:blank")  # a page that is opened again is scrolled to where it was
+        visit.page.goto("about:blank")  # otherwise the browser restores the scroll position
         visit.page.goto(nasty_run.written.path.as_uri() + last)
 
         assert len(ids) == len(set(ids))
@@ -109,10 +109,10 @@ def test_the_address_of_a_card_leads_to_it(browser: sync_api.Browser, nasty_run:
         visit.context.close()
 
 
-def test_what_a_rule_objects_to_is_marked(
+def test_the_words_that_a_rule_objects_to_are_marked(
     browser: sync_api.Browser, own_run: Callable[[], tuple[RunFolder, Path]]
 ) -> None:
-    """In the text, which stays as it is; search finds what is beside it."""
+    """The text itself is unchanged, and a search finds words next to a mark."""
     run, _ = own_run()
     context = context_of(run, prompts=PROMPTS)
     rule = Rule(name="too_short", measure=lambda caption: "🦀" in caption.text, threshold=0, likely_cause="")
@@ -133,8 +133,9 @@ def test_what_a_rule_objects_to_is_marked(
         visit.context.close()
 
 
-def test_a_threshold_can_be_moved_both_ways(visit: Visit) -> None:
-    """Of single_en, one caption of 4 words is caught, and stays rejected by another rule; five have 15."""
+def test_a_slider_shows_the_effect_of_another_threshold(visit: Visit) -> None:
+    """In single_en, one caption with 4 words is caught, which another rule rejects as well; five have 15
+    words."""
     slider = visit.page.get_by_label("too short, Single English: another threshold")
     effect = visit.page.locator(".curve", has=slider).locator(".effect")
 
@@ -149,10 +150,10 @@ def test_a_threshold_can_be_moved_both_ways(visit: Visit) -> None:
     assert "16: 6 caught, 5 more captions rejected" == effect.inner_text()
 
 
-def test_a_slider_says_what_another_threshold_would_leave_out(
+def test_a_slider_shows_how_many_images_another_threshold_would_leave_out(
     browser: sync_api.Browser, own_run: OwnRun
 ) -> None:
-    """Of a screen that is off: what it would if it were on, with the thumbnails of examples."""
+    """For a screen that is off, the effect if it were on, with thumbnails of examples."""
     opened = Visit(browser, screened_run(own_run).written.path)
     blurred = opened.page.locator(".screen", has_text="Blurred")
     effect = blurred.locator("output")

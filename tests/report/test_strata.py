@@ -1,4 +1,4 @@
-"""What a sample is spread over."""
+"""The strata over which a sample is drawn."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from triptych.runs.sampling import drawn_rank
 TEXT = "Image-1: A dog. Image-2: A red cat."
 
 
-def test_without_checks_sets_are_told_by_their_size(tmp_path: Path) -> None:
+def test_without_checks_the_stratum_of_a_set_is_its_size(tmp_path: Path) -> None:
     checked = Checked(make_small_run(tmp_path), {"multi_en": TEXT})
     strata = Strata(checked.context, checked.context.jobs)
 
     assert [(2,), (5,)] == [strata.of("set_of_two", 2), strata.of("set_of_five", 5)]
 
 
-def test_checked_captions_are_told_by_their_least_likely_statement(
+def test_the_stratum_of_a_checked_caption_depends_on_its_least_likely_statement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a sample, items are drawn from where the checked ones lie: their answers are of no use elsewhere.
-    Unless they are too few to draw from."""
+    """If enough captions were checked, only those are drawn, because the checker's answers are of no use for
+    others."""
     texts = {"single_en": lambda number: "A red house." if number == 3 else "A house."}
     checked = Checked(make_small_run(tmp_path), texts)
     with ScriptedEndpoint(denies_red) as endpoint:
@@ -50,8 +50,8 @@ def test_checked_captions_are_told_by_their_least_likely_statement(
     assert {None} == {strata.of(key) for key in keys[9:]}
 
 
-def test_what_lies_among_the_checked_ones_and_was_rejected_before_may_be_drawn(tmp_path: Path) -> None:
-    """Else sets whose captions are bad would never be looked at."""
+def test_an_image_whose_caption_was_rejected_before_the_checks_may_be_drawn(tmp_path: Path) -> None:
+    """Otherwise sets with bad captions would never be reviewed."""
     checked = Checked(make_small_run(tmp_path), {"single_en": "A house."})
     keys = [
         target_of(each.id)
@@ -66,8 +66,8 @@ def test_what_lies_among_the_checked_ones_and_was_rejected_before_may_be_drawn(t
     assert (1, NOT_CHECKED) == Strata(checked.context, checked.context.jobs).of(first)
 
 
-def test_sets_are_drawn_over_their_strata(tmp_path: Path) -> None:
-    """All of them, where they are few."""
+def test_sets_are_drawn_evenly_over_their_strata(tmp_path: Path) -> None:
+    """If there are few, all are drawn."""
     checked = Checked(make_small_run(tmp_path), {"multi_en": TEXT})
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
@@ -77,8 +77,8 @@ def test_sets_are_drawn_over_their_strata(tmp_path: Path) -> None:
     assert len(SETS) == len(drawn)
 
 
-def test_there_are_at_least_150_captions_to_read() -> None:
-    """With the jobs of the seed 200; more images where one job is all there is."""
+def test_the_number_of_images_to_draw_depends_on_the_jobs() -> None:
+    """With the four jobs of the seed, a reader sees 200 captions; with one job, more images are drawn."""
     from tests.support.contexts import JOBS
 
     four = [JOBS[name] for name in ("single_en", "single_zh", "multi_en", "multi_zh")]

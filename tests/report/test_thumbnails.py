@@ -1,4 +1,4 @@
-"""Pictures for the page."""
+"""Thumbnails for the page."""
 
 import base64
 import io
@@ -23,8 +23,8 @@ def decoded(url: str) -> tuple[bytes, Image.Image]:
 
 
 @pytest.mark.parametrize(("width", "height"), [(900, 300), (300, 900), (4, 2000)])
-def test_a_thumbnail_keeps_the_whole_picture_and_its_shape(width: int, height: int) -> None:
-    """Nothing is cropped: what is at the edge may be what a caption is about."""
+def test_a_thumbnail_shows_the_whole_picture_in_its_aspect_ratio(width: int, height: int) -> None:
+    """Nothing is cropped, because a caption may be about something at the edge."""
     _, picture = decoded(thumbnail_url(encoded(np.zeros((height, width, 3), np.uint8)), MAX_BYTES))
     scale = SIZES[0][0] / max(width, height)
 
@@ -32,8 +32,8 @@ def test_a_thumbnail_keeps_the_whole_picture_and_its_shape(width: int, height: i
 
 
 @pytest.mark.parametrize("max_bytes", [MAX_BYTES, 9_000])
-def test_the_hardest_picture_stays_within_the_size(max_bytes: int) -> None:
-    """Noise does not compress; so no picture makes the page too large."""
+def test_a_picture_that_does_not_compress_stays_within_the_size(max_bytes: int) -> None:
+    """Noise is such a picture. So no picture makes the page too large."""
     noise = np.random.default_rng(3).integers(0, 256, (700, 700, 3), dtype=np.uint8)
     content, _ = decoded(thumbnail_url(encoded(noise), max_bytes))
 
@@ -41,6 +41,6 @@ def test_the_hardest_picture_stays_within_the_size(max_bytes: int) -> None:
 
 
 def test_a_damaged_picture_is_refused() -> None:
-    """The page then says why there is none."""
+    """The page then shows the reason instead."""
     with pytest.raises(UnreadableImageError, match="truncated"):
         thumbnail_url(encoded(np.zeros((300, 300, 3), np.uint8), "JPEG")[:200], MAX_BYTES)

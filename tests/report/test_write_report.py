@@ -1,4 +1,4 @@
-"""The report of a run, read from its files."""
+"""The report of a run, made from its files."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def content_of(shown: Shown) -> dict:
     return json.loads(re.search('id="content">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_the_page_is_the_same_every_time(nasty_run: Shown) -> None:
+def test_the_page_of_an_unchanged_run_has_the_same_bytes(nasty_run: Shown) -> None:
     """Samples are drawn by hash."""
     before = nasty_run.written.path.read_bytes()
     write_report(context_of(nasty_run.run, prompts=PROMPTS), nasty_run.sources, [])
@@ -45,8 +45,9 @@ def test_the_page_is_the_same_every_time(nasty_run: Shown) -> None:
     assert before == nasty_run.written.path.read_bytes()
 
 
-def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_left_out(nasty_run: Shown) -> None:
-    """62 degrees from one of its images, float16 rounding included; the duplicate at 1 degree left aside."""
+def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_outside(nasty_run: Shown) -> None:
+    """That image is at 62 degrees from one in the set, before float16 rounding. The duplicate at 1 degree is
+    ignored."""
     content = content_of(nasty_run)
     (card,) = content["sets"]
     left_out = card["left_out"]
@@ -60,8 +61,8 @@ def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_left_out(nasty_ru
     assert left_out["why"].startswith("0.470 to image 1, below 0.75, where related images begin")
 
 
-def test_thresholds_that_were_chosen_for_the_corpus_are_marked_and_explained(own_run) -> None:
-    """The setting says only that they were to be chosen; the stage noted what it chose."""
+def test_automatic_thresholds_are_shown_with_their_reason(own_run) -> None:
+    """Their settings are "auto"; the stage noted the values that it chose."""
     run, images = own_run()
     state = run.run_file.stages["sets"]
     state.settings = dict.fromkeys(("related_cosine_similarity", "duplicate_cosine_similarity"), "auto")
@@ -76,8 +77,8 @@ def test_thresholds_that_were_chosen_for_the_corpus_are_marked_and_explained(own
     assert (0.6, 0.97, "midway") == tuple(similarity[key] for key in ("related", "duplicate", "why"))
 
 
-def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None:
-    """Kept, rejected with the rules, failed with the reason."""
+def test_every_caption_is_shown_with_its_state(nasty_run: Shown) -> None:
+    """A rejected one has the rules, and a failed one the reason."""
     content = content_of(nasty_run)
     found = {c["id"]: (c["state"], c["why"]) for s in content["singles"] for c in s["captions"]}
     found |= {c["id"]: (c["state"], c["why"]) for c in content["sets"][0]["captions"]}
@@ -89,7 +90,7 @@ def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None
 
 
 def test_a_duplicate_caption_is_shown_beside_the_caption_that_it_repeats(nasty_run: Shown) -> None:
-    """With its text and its image; others repeat none."""
+    """With that caption's text and image. Other captions repeat none."""
     content = content_of(nasty_run)
     (rule,) = [rule for rule in content["rules"] if rule["rule"] == "too_short"]
     repeats = {each["caption"]["id"]: each["repeats"] for each in rule["examples"]}
@@ -101,7 +102,7 @@ def test_a_duplicate_caption_is_shown_beside_the_caption_that_it_repeats(nasty_r
 
 
 def test_failures_are_listed_by_class(nasty_run: Shown) -> None:
-    """Of images and of captions."""
+    """For images and for captions."""
     rows = [(f["where"], f["name"], f["count"]) for f in content_of(nasty_run)["failures"]]
 
     assert [("images", "unknown format", 1), ("single_zh", "timeout", 1)] == rows
@@ -117,7 +118,7 @@ def test_a_duplicate_is_shown_beside_the_image_that_is_kept(nasty_run: Shown) ->
 
 
 def test_no_path_of_this_machine_is_on_the_page(nasty_run: Shown) -> None:
-    """Models and sources lie where they lie."""
+    """Neither that of a model nor that of the sources."""
     page = nasty_run.written.path.read_text("utf-8")
 
     assert "/opt/models" not in page
@@ -125,7 +126,7 @@ def test_no_path_of_this_machine_is_on_the_page(nasty_run: Shown) -> None:
 
 
 def test_without_its_sources_a_run_is_shown_without_pictures(own_run) -> None:
-    """Each place says why."""
+    """The reason is shown in place of each picture."""
     run, images = own_run()
     shutil.rmtree(images)
     gone = shown(run, images)
@@ -134,7 +135,7 @@ def test_without_its_sources_a_run_is_shown_without_pictures(own_run) -> None:
     assert {"its source is not there any more"} == {p["why_not"] for p in content_of(gone)["pictures"]}
 
 
-def test_a_picture_that_was_damaged_since_says_so(own_run) -> None:
+def test_a_picture_that_has_been_damaged_is_replaced_by_the_reason(own_run) -> None:
     """The others are shown."""
     run, images = own_run()
     (images / "single a.png").write_bytes(b"no picture")
@@ -145,7 +146,7 @@ def test_a_picture_that_was_damaged_since_says_so(own_run) -> None:
 
 
 def test_a_job_with_few_captions_does_not_hide_the_single_images_of_another(own_run) -> None:
-    """Single images are drawn from single_en where single_zh was limited to nothing."""
+    """If single_zh has a limit of 0, single images are drawn from single_en."""
     run, images = own_run()
     for made in (run.captions_file, run.verdicts_file):
         made("single_zh", "files-00000").unlink()
@@ -160,7 +161,7 @@ def test_a_job_with_few_captions_does_not_hide_the_single_images_of_another(own_
 
 
 def test_a_run_without_captions_is_shown_with_its_sets(own_run) -> None:
-    """To look at sets before captioning them."""
+    """So sets can be reviewed before they are captioned."""
     run, images = own_run()
     for stage in ("captions", "verdicts"):
         run.discard(stage)
@@ -171,15 +172,15 @@ def test_a_run_without_captions_is_shown_with_its_sets(own_run) -> None:
 
 
 def test_a_run_without_sets_has_no_report(tmp_path) -> None:
-    """The line says what to run first."""
+    """The error names the command to run first."""
     run = RunFolder.create_or_open(tmp_path / "run")
 
     with pytest.raises(SetupError, match="has no finished sets to report on; run `triptych group"):
         write_report(context_of(run, prompts=PROMPTS), [], [])
 
 
-def test_missing_embeddings_are_named(own_run) -> None:
-    """A damaged run folder ends in a line, not a traceback."""
+def test_an_error_names_missing_embeddings(own_run) -> None:
+    """The error is one line, not a traceback."""
     run, images = own_run()
     run.embeddings_file("files-00000").unlink()
 
@@ -187,8 +188,8 @@ def test_missing_embeddings_are_named(own_run) -> None:
         shown(run, images)
 
 
-def test_other_verdicts_make_another_report(own_run) -> None:
-    """So what a person said of the former doesn't count for it."""
+def test_other_verdicts_change_the_id_of_the_report(own_run) -> None:
+    """So people's verdicts on the old report don't count for the new one."""
     run, _ = own_run()
     before = report_id(run)
     run.run_file.stages["verdicts"].settings["min_words_single"] = 12
@@ -196,8 +197,8 @@ def test_other_verdicts_make_another_report(own_run) -> None:
     assert before != report_id(run)
 
 
-def test_the_throughput_has_a_point_a_shard_where_the_files_times_fit(own_run) -> None:
-    """Journals written 10, 20, 30 and 40 seconds after the sets."""
+def test_throughput_has_a_point_for_each_journal_if_the_times_of_files_fit(own_run) -> None:
+    """The journals were written 10, 20, 30 and 40 seconds after the sets."""
     run, images = own_run()
     run.run_file.stages["captions"].notes = {
         f"{job}.{name}": 10 for job in NAMES for name in ("seconds", "made")
@@ -212,7 +213,7 @@ def test_the_throughput_has_a_point_a_shard_where_the_files_times_fit(own_run) -
 
 
 def test_a_copied_folder_has_no_throughput_over_time(own_run) -> None:
-    """Its files are all of one moment; the recorded seconds stay."""
+    """All its files have the same time. The recorded durations are still shown."""
     run, images = own_run()
     run.run_file.stages["captions"].notes = {
         f"{job}.{name}": 10 for job in NAMES for name in ("seconds", "made")
@@ -224,8 +225,8 @@ def test_a_copied_folder_has_no_throughput_over_time(own_run) -> None:
     assert 6 == len(throughput["stages"])
 
 
-def test_jobs_in_any_language_are_labelled_by_it(tmp_path) -> None:
-    """And two that would have the same label by their own names."""
+def test_jobs_are_labelled_by_their_language(tmp_path) -> None:
+    """Two jobs that would have the same label have their own names instead."""
     jobs = [
         Job(name="short_ja", subject="image", language="ja"),
         Job(name="long_ja", subject="image", language="ja"),

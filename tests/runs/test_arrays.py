@@ -1,4 +1,4 @@
-"""Arrays in files."""
+"""Arrays in NumPy files: writing, allocating and reading them."""
 
 import io
 from pathlib import Path
@@ -20,8 +20,8 @@ from triptych.runs.arrays import allocate_array, map_embeddings, write_array
     ],
     ids=["empty", "rows", "columns", "numbers"],
 )
-def test_an_array_is_written_as_numpy_does(tmp_path: Path, array: np.ndarray) -> None:
-    """The same bytes, in row order."""
+def test_a_written_array_has_the_same_bytes_as_from_numpy(tmp_path: Path, array: np.ndarray) -> None:
+    """Whatever its memory layout, it is stored in row order."""
     expected = io.BytesIO()
     np.save(expected, np.ascontiguousarray(array))
     write_array(tmp_path / "array.npy", array)
@@ -30,7 +30,7 @@ def test_an_array_is_written_as_numpy_does(tmp_path: Path, array: np.ndarray) ->
 
 
 def test_an_allocated_file_takes_up_its_space_on_disk(tmp_path: Path) -> None:
-    """A store to a mapped sparse file would kill the process when the disk is full."""
+    """Otherwise, if the disk is full, writing to the mapped sparse file would kill the process."""
     path = tmp_path / "array.npy"
     allocate_array(path, np.float16, (1000, 512))
 
@@ -39,7 +39,7 @@ def test_an_allocated_file_takes_up_its_space_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_full_file_system_is_an_error_that_names_the_file(tmp_path: Path) -> None:
-    """A petabyte fits nowhere."""
+    """A petabyte fits nowhere. No partial file remains."""
     with pytest.raises(OSError) as raised:
         allocate_array(tmp_path / "array.npy", np.float16, (1 << 40, 512))
 
@@ -58,8 +58,8 @@ def test_a_full_file_system_is_an_error_that_names_the_file(tmp_path: Path) -> N
         (np.zeros(2, np.float16), r"has float16\[2\], expected float16\[2, dim\]"),
     ],
 )
-def test_damaged_embeddings_are_named(content: object, found: str, tmp_path: Path) -> None:
-    """With the command that repairs them."""
+def test_an_error_names_damaged_embeddings(content: object, found: str, tmp_path: Path) -> None:
+    """It also names the command that repairs them."""
     path = tmp_path / "a.npy"
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Cached counts of shards are valid while their journal and the plan are unchanged."""
+"""Cached caption counts of a shard are valid while its journal and the plan are unchanged."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def test_counts_are_cached(run: RunFolder) -> None:
-    """Until something changes."""
+    """They stay valid until something changes."""
     assert {"a": COUNTS, "b": COUNTS} == CaptionCountCache(run, JOB).read()
 
 
-def test_a_touched_journal_is_counted_again(run: RunFolder) -> None:
-    """Whatever was done to it: a byte changed, a row added, the file replaced or removed."""
+def test_a_changed_or_removed_journal_invalidates_its_counts(run: RunFolder) -> None:
+    """The counts of other shards stay valid."""
     journal = run.captions_file("single_en", "a")
 
     journal.write_bytes(journal.read_bytes().replace(b"kite", b"boat"))
@@ -56,8 +56,8 @@ def test_a_touched_journal_is_counted_again(run: RunFolder) -> None:
     assert {} == CaptionCountCache(run, JOB).read()
 
 
-def test_counts_are_of_one_plan_and_generation(run: RunFolder) -> None:
-    """Other images, another limit, another generation: no count is valid."""
+def test_another_plan_or_generation_invalidates_all_counts(run: RunFolder) -> None:
+    """A plan changes with its limit and with the images of the run."""
     assert {} == CaptionCountCache(run, limited("single_en", 2)).read()
     run.run_file.generations["single_en"] = "other"
     assert {} == CaptionCountCache(run, JOB).read()
@@ -68,7 +68,7 @@ def test_counts_are_of_one_plan_and_generation(run: RunFolder) -> None:
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "no text", "gone"])
 def test_damaged_counts_are_ignored(run: RunFolder, damage: str) -> None:
-    """The journals are read instead."""
+    """Their shards are counted from the journals, and the cache is written again."""
     path = CaptionCountCache(run, JOB).path
     whole = path.read_bytes()
     if damage == "gone":
@@ -84,8 +84,8 @@ def test_damaged_counts_are_ignored(run: RunFolder, damage: str) -> None:
     assert {"a": COUNTS, "b": COUNTS} == CaptionCountCache(run, JOB).read()
 
 
-def test_a_recount_contradicts_wrong_counts(run: RunFolder) -> None:
-    """The journals decide."""
+def test_a_recount_reports_wrong_cached_counts(run: RunFolder) -> None:
+    """A recount reads the journals, not the cache."""
     plan = JobPlan(run, JOB)
     task = Silent().task("recount", None, "captions")
     with task as counting:
@@ -96,8 +96,8 @@ def test_a_recount_contradicts_wrong_counts(run: RunFolder) -> None:
     assert "has other counts of b than its journal" in found
 
 
-def test_a_journal_that_has_grown_has_no_valid_counts(run: RunFolder) -> None:
-    """So a later row is counted."""
+def test_a_row_added_to_a_journal_invalidates_its_counts(run: RunFolder) -> None:
+    """So the new row is counted, too."""
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
         journal.commit(_rows("a")[:1])
 

@@ -1,4 +1,4 @@
-"""The digest of captions depends on their content, and nothing else."""
+"""The digest of a run's captions depends on their content only."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ IDS = [f"single_en:{n}.jpg" for n in range(3)]
 
 @pytest.fixture
 def digest(tmp_path: Path) -> Callable[..., str]:
-    """The digest of a run of three images with these captions."""
+    """A function that returns the digest of a run of three images with the given captions."""
 
     def make(*captions: Caption) -> str:
         run = RunFolder.create_or_open(tmp_path / f"run {len(list(tmp_path.iterdir()))}")
@@ -35,8 +35,8 @@ def _caption(identifier: str, text: str = "A boat.", **fields: object) -> Captio
     return Caption(id=identifier, job="single_en", text=text, **fields)
 
 
-def test_neither_the_order_of_answers_nor_their_cost_counts(digest: Callable[..., str]) -> None:
-    """A resumed run gets answers in another order, and may request one twice."""
+def test_the_digest_ignores_the_order_and_cost_of_answers(digest: Callable[..., str]) -> None:
+    """A resumed run receives answers in another order, and may request one twice."""
     expected = digest(*map(_caption, IDS))
 
     assert expected == digest(*map(_caption, reversed(IDS)))
@@ -48,13 +48,15 @@ def test_neither_the_order_of_answers_nor_their_cost_counts(digest: Callable[...
 @pytest.mark.parametrize(
     "change", [{"text": "A ship."}, {"finish_reason": "length"}, {"text": "", "failure": "timeout: x"}]
 )
-def test_the_content_of_captions_counts(digest: Callable[..., str], change: dict[str, str]) -> None:
-    """The text, whether it was cut off, and whether it failed."""
+def test_the_digest_depends_on_the_content_of_each_caption(
+    digest: Callable[..., str], change: dict[str, str]
+) -> None:
+    """The content is the text, whether it was cut off, and whether it failed."""
     others = map(_caption, IDS[1:])
 
     assert digest(*map(_caption, IDS)) != digest(_caption(IDS[0], **change), *others)
 
 
-def test_a_missing_caption_counts(digest: Callable[..., str]) -> None:
-    """It may still be made."""
+def test_the_digest_depends_on_missing_captions(digest: Callable[..., str]) -> None:
+    """They may still be made."""
     assert digest(*map(_caption, IDS)) != digest(*map(_caption, IDS[1:]))

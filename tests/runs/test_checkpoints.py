@@ -1,4 +1,4 @@
-"""Files of an unfinished stage are trusted only if they are unchanged."""
+"""Files of an unfinished stage are reused only if they are unchanged."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ def _checkpoint(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_a_checkpoint_is_whole_as_long_as_it_has_its_bytes_and_its_name(tmp_path: Path) -> None:
-    """Another file's bytes are damage, and so is a note with any other content."""
+def test_a_checkpoint_is_whole_while_it_matches_its_note(tmp_path: Path) -> None:
+    """It isn't whole with another file's content or note, with a damaged or missing note, or if it is
+    missing."""
     one, other = _checkpoint(tmp_path / "1.npy", b"one"), _checkpoint(tmp_path / "2.npy", b"other")
     assert is_whole(one)
     assert is_whole(other)
 
     one.write_bytes(b"other")
-    note, theirs = tmp_path / "1.npy.sha256", tmp_path / "2.npy.sha256"
+    note, other_note = tmp_path / "1.npy.sha256", tmp_path / "2.npy.sha256"
     assert not is_whole(one)
-    note.write_bytes(theirs.read_bytes())
+    note.write_bytes(other_note.read_bytes())
     assert not is_whole(one)
-    theirs.write_bytes(b"\xff\n")
+    other_note.write_bytes(b"\xff\n")
     assert not is_whole(other)
-    theirs.unlink()
+    other_note.unlink()
     assert not is_whole(other)
     other.unlink()
     assert not is_whole(other)
 
 
-def test_damage_to_a_shard_of_an_unfinished_stage_is_refused_and_set_aside(tmp_path: Path) -> None:
-    """The error says what to do. The other shard stays, and so does one without a note."""
+def test_a_damaged_shard_of_an_unfinished_stage_is_refused_until_it_is_repaired(tmp_path: Path) -> None:
+    """The error says how. Undamaged shards stay, and shards without a note aren't checked."""
     run = RunFolder.create_or_open(tmp_path / "run")
     run.begin_stage("embeddings", {}, {})
     for shard in ("in/a", "b", "c"):

@@ -1,4 +1,4 @@
-"""A sealed line or document has a CRC-32 of 0, until anything changes."""
+"""A sealed line or document has a CRC-32 of 0 until anything changes."""
 
 import json
 import random
@@ -15,8 +15,8 @@ def _line(rng: random.Random) -> bytes:
     return sealed_line(json.dumps({"id": rng.randrange(10**9), "text": text}, ensure_ascii=False).encode())
 
 
-def test_any_number_of_sealed_lines_is_intact() -> None:
-    """Each one and all together; each is a line of JSON with its original fields."""
+def test_sealed_lines_are_intact_one_by_one_and_together() -> None:
+    """Each is a line of JSON with its original fields and a checksum."""
     rng = random.Random(1)
     lines = [_line(rng) for _ in range(200)]
 
@@ -26,8 +26,8 @@ def test_any_number_of_sealed_lines_is_intact() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_change_of_any_byte_is_seen(seed: int) -> None:
-    """In content, checksum or newline: a flipped bit, swapped bytes, a byte lost or added."""
+def test_a_change_of_any_byte_is_detected(seed: int) -> None:
+    """A flipped bit, swapped bytes, or a byte lost or added: in content, checksum or newline."""
     rng = random.Random(seed)
     line = _line(rng)
     for at in range(len(line)):
@@ -42,8 +42,8 @@ def test_a_change_of_any_byte_is_seen(seed: int) -> None:
         assert is_intact(bytes(swapped)) == (swapped == line)
 
 
-def test_a_document_is_indented_and_sealed() -> None:
-    """As msgspec indents it, with one more field."""
+def test_a_sealed_document_is_indented_json_with_a_checksum() -> None:
+    """Everything before the checksum is as msgspec formats it."""
     content = msgspec.json.format(msgspec.json.encode({"stages": {"sets": [1]}, "version": 2}), indent=2)
     sealed = sealed_document(content)
 

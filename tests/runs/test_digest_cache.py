@@ -1,4 +1,4 @@
-"""Digests of untouched files are cached."""
+"""Digests of unchanged files are cached."""
 
 import os
 from collections.abc import Callable
@@ -11,17 +11,18 @@ from triptych.runs.digest_cache import MIN_AGE_S, remembered_digest
 
 @pytest.fixture
 def digest(tmp_path: Path) -> Callable[..., str]:
-    """``digest()`` digests the file ``rows``; ``digest.times`` counts how often it was computed."""
+    """``digest()`` returns the digest of the file ``rows``; ``digest.times`` counts how often it was
+    computed."""
 
     class Digest:
         times = 0
 
-        def __call__(self, besides: str = "") -> str:
+        def __call__(self, extra_input: str = "") -> str:
             def compute() -> str:
                 self.times += 1
                 return (tmp_path / "rows").read_text()
 
-            return remembered_digest(tmp_path, "rows", [tmp_path / "rows"], besides, compute)
+            return remembered_digest(tmp_path, "rows", [tmp_path / "rows"], extra_input, compute)
 
     return Digest()
 
@@ -30,17 +31,17 @@ def digest(tmp_path: Path) -> Callable[..., str]:
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """``later()`` advances the file system's clock by an hour."""
 
-    def go_on() -> None:
+    def advance() -> None:
         from triptych.runs import digest_cache
 
         now = digest_cache._now_ns
         monkeypatch.setattr(digest_cache, "_now_ns", lambda root: now(root) + int(3600e9))
 
-    return go_on
+    return advance
 
 
-def test_an_untouched_file_is_digested_once(tmp_path: Path, digest, later) -> None:
-    """However often it is requested."""
+def test_the_digest_of_an_unchanged_file_is_computed_once(tmp_path: Path, digest, later) -> None:
+    """Later requests are answered from the cache."""
     (tmp_path / "rows").write_text("one")
     later()
 
@@ -48,8 +49,8 @@ def test_an_untouched_file_is_digested_once(tmp_path: Path, digest, later) -> No
     assert 1 == digest.times
 
 
-def test_a_file_that_has_just_been_written_is_digested_every_time(tmp_path: Path, digest) -> None:
-    """It could change again within one tick of the clock, and look the same."""
+def test_the_digest_of_a_file_written_just_now_is_not_cached(tmp_path: Path, digest) -> None:
+    """The file could change again within one tick of the clock, and its time stamp would be the same."""
     (tmp_path / "rows").write_text("one")
 
     assert ["one", "one"] == [digest(), digest()]
@@ -57,8 +58,8 @@ def test_a_file_that_has_just_been_written_is_digested_every_time(tmp_path: Path
     assert MIN_AGE_S >= 2
 
 
-def test_a_change_of_the_same_length_is_seen(tmp_path: Path, digest, later) -> None:
-    """By its time."""
+def test_a_change_that_keeps_the_size_is_detected(tmp_path: Path, digest, later) -> None:
+    """The modification time differs."""
     (tmp_path / "rows").write_text("one")
     later()
     digest()
@@ -67,8 +68,10 @@ def test_a_change_of_the_same_length_is_seen(tmp_path: Path, digest, later) -> N
     assert "two" == digest()
 
 
-def test_a_change_with_the_old_time_restored_is_seen(tmp_path: Path, digest, later) -> None:
-    """A user can set the modification time, not the change time."""
+def test_a_change_is_detected_although_the_modification_time_is_restored(
+    tmp_path: Path, digest, later
+) -> None:
+    """A user can set the modification time, but not the change time."""
     path = tmp_path / "rows"
     path.write_text("one")
     later()
@@ -80,8 +83,8 @@ def test_a_change_with_the_old_time_restored_is_seen(tmp_path: Path, digest, lat
     assert "two" == digest()
 
 
-def test_what_it_depends_on_besides_the_files_counts(tmp_path: Path, digest, later) -> None:
-    """The limits of a plan, say."""
+def test_a_digest_is_cached_separately_for_each_extra_input(tmp_path: Path, digest, later) -> None:
+    """An extra input is the limit of a plan, for example."""
     (tmp_path / "rows").write_text("one")
     later()
     digest("limit 1")
@@ -91,7 +94,7 @@ def test_what_it_depends_on_besides_the_files_counts(tmp_path: Path, digest, lat
 
 
 def test_a_damaged_cache_is_ignored(tmp_path: Path, digest, later) -> None:
-    """Wherever a bit is flipped, even in a digest: it costs only time."""
+    """Wherever a bit is flipped, even within a digest, the only cost is time."""
     (tmp_path / "rows").write_text("one")
     later()
     digest()
@@ -105,8 +108,8 @@ def test_a_damaged_cache_is_ignored(tmp_path: Path, digest, later) -> None:
         assert times + 1 == digest.times
 
 
-def test_a_read_only_folder_is_digested(tmp_path: Path, digest, monkeypatch) -> None:
-    """Without the cache."""
+def test_a_digest_is_computed_in_a_read_only_folder(tmp_path: Path, digest, monkeypatch) -> None:
+    """Nothing is cached there."""
 
     def refuse(root: Path) -> int:
         raise PermissionError(13, "no", str(root))

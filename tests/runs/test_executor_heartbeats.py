@@ -1,4 +1,4 @@
-"""Heartbeats of an executor's workers, in real processes."""
+"""Heartbeats of an executor's workers, tested with real processes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from triptych.runs.heartbeats import Heartbeat, HeartbeatWriter, read_heartbeats
 
 
 class Advanced(tuple[int]):
-    """Progress as the embedding pipeline reports it."""
+    """Progress, in the form in which the embedding pipeline reports it."""
 
     items = 5
 
@@ -27,23 +27,23 @@ def counts_items(name: str) -> Work:
     return work
 
 
-def test_a_heartbeat_names_the_unit_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the first unit is finished."""
+def test_a_heartbeat_names_the_current_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even before the first unit is finished."""
     monkeypatch.setattr("triptych.runs.heartbeats.HEARTBEAT_INTERVAL_S", 0.05)
     with HeartbeatWriter(tmp_path, "waits", "a") as heartbeat:
         heartbeat.take(0, "sa_000007")
-        beat = _first(tmp_path, lambda beat: beat.unit != "")
+        beat = _wait_for_heartbeat(tmp_path, lambda beat: beat.unit != "")
 
     assert ("sa_000007", "waits", "a", False) == (beat.unit, beat.purpose, beat.worker, beat.ended)
     assert 0 <= beat.unit_since - beat.began_at < 5
     assert read_heartbeats(tmp_path)[0].ended
 
 
-def test_finished_units_are_counted_through_the_executor(tmp_path: Path) -> None:
-    """Each worker is a process of its own; the executor's events are unchanged."""
+def test_heartbeats_do_not_change_the_events_of_an_executor(tmp_path: Path) -> None:
+    """Each worker is a process with its own heartbeat."""
 
     def units() -> Iterator[int]:
-        """The last one waits until both workers have begun: one alone might finish them all."""
+        """The last unit waits until both workers have begun; otherwise one alone might finish them all."""
         yield from range(5)
         deadline = time.monotonic() + 60
         while len(read_heartbeats(tmp_path)) < 2 and time.monotonic() < deadline:
@@ -60,7 +60,7 @@ def test_finished_units_are_counted_through_the_executor(tmp_path: Path) -> None
 
 
 def test_heartbeats_of_earlier_workers_are_removed(tmp_path: Path) -> None:
-    """Only those with the same purpose."""
+    """Those of workers with another purpose stay."""
     with HeartbeatWriter(tmp_path, "counts", "c"), HeartbeatWriter(tmp_path, "paints", "c"):
         pass
     with with_heartbeats(LocalExecutor, tmp_path)("a", counts_items, purpose="counts") as executor:
@@ -70,7 +70,7 @@ def test_heartbeats_of_earlier_workers_are_removed(tmp_path: Path) -> None:
 
 
 def test_work_continues_if_heartbeats_cannot_be_written(tmp_path: Path) -> None:
-    """The work matters more."""
+    """The work matters more than its heartbeats."""
     (tmp_path / "workers").write_bytes(b"in the way")
 
     with with_heartbeats(LocalExecutor, tmp_path)("ab", counts_items, purpose="counts") as executor:
@@ -86,21 +86,23 @@ def test_a_damaged_heartbeat_is_skipped(tmp_path: Path) -> None:
     assert ["c"] == [beat.worker for beat in read_heartbeats(tmp_path)]
 
 
-def test_the_pace_is_measured_over_the_last_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Earlier work doesn't count."""
+def test_recent_items_exclude_work_before_the_pace_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the throughput is that of the last minutes."""
     monkeypatch.setattr("triptych.runs.heartbeats.HEARTBEAT_INTERVAL_S", 0.02)
     monkeypatch.setattr("triptych.runs.heartbeats.PACE_WINDOW_S", 0.2)
     with HeartbeatWriter(tmp_path, "counts", "c") as heartbeat:
         heartbeat.take(0, "first")
         heartbeat.advance(1000)
         heartbeat.finish(0)
-        beat = _first(tmp_path, lambda beat: beat.units == 1 and beat.recent_units == 0)
+        beat = _wait_for_heartbeat(tmp_path, lambda beat: beat.units == 1 and beat.recent_units == 0)
 
     assert (1000, 0) == (beat.items, beat.recent_items)
     assert 0 < beat.recent_waited_s <= beat.recent_s + 0.05
 
 
-def _first(run: Path, wanted: Callable[[Heartbeat], bool]) -> Heartbeat:
+def _wait_for_heartbeat(run: Path, wanted: Callable[[Heartbeat], bool]) -> Heartbeat:
     until = time.monotonic() + 10
     while time.monotonic() < until:
         for beat in read_heartbeats(run):

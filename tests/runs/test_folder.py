@@ -1,4 +1,4 @@
-"""A run folder is opened, or refused with what to do."""
+"""Opening a run folder. An error says what to do."""
 
 from pathlib import Path
 
@@ -10,15 +10,16 @@ from triptych.runs.jsonl import write_jsonl
 from triptych.runs.run_file import FORMAT_VERSION
 
 
-def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
-    """Both versions are named."""
+def test_a_run_of_another_format_version_is_refused(tmp_path: Path) -> None:
+    """The error names both versions."""
     (tmp_path / "run.json").write_text(f'{{"format_version": {FORMAT_VERSION + 1}, "stages": 7}}')
     with pytest.raises(SetupError, match=f"run format {FORMAT_VERSION + 1}, this Triptych reads format"):
         RunFolder.open(tmp_path)
 
 
-def test_any_damage_of_the_run_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    """Cut off anywhere, a bit flipped anywhere, or missing. Its copy has the same content."""
+def test_a_damaged_or_missing_run_file_is_refused(tmp_path: Path) -> None:
+    """It may be cut off or have a flipped bit anywhere. The error names the repair command, which uses a
+    copy."""
     RunFolder.create_or_open(tmp_path)
     path = tmp_path / "run.json"
     whole = path.read_bytes()
@@ -37,21 +38,21 @@ def test_any_damage_of_the_run_file_is_refused_with_what_to_do(tmp_path: Path) -
 
 
 def test_a_run_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
-    """Even if it decodes."""
+    """Even if it can be decoded."""
     (tmp_path / "run.json").write_text(f'{{"format_version": {FORMAT_VERSION}}}')
     with pytest.raises(SetupError, match="its checksum doesn't fit"):
         RunFolder.open(tmp_path)
 
 
-def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
-    """A run is never begun among a user's files."""
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    """A run is never created among a user's files."""
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(SetupError, match="not empty"):
         RunFolder.create_or_open(tmp_path)
 
 
-def test_a_folder_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
-    """A run that was killed before its first run.json leaves its lock and half-written files."""
+def test_a_run_that_was_killed_while_being_created_is_created_again(tmp_path: Path) -> None:
+    """If killed before its first run.json was written, it leaves a lock and partial files."""
     for name in (".lock", "run.json.part", ".digests.json.part"):
         (tmp_path / name).write_bytes(b'{"format_')
 
@@ -59,8 +60,8 @@ def test_a_folder_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
     assert (tmp_path / "run.json").exists()
 
 
-def test_names_of_shards_may_have_folders(tmp_path: Path) -> None:
-    """A tar in a subfolder of the source has that folder in its name."""
+def test_the_name_of_a_shard_may_contain_folders(tmp_path: Path) -> None:
+    """The name of a tar in a subfolder of the source includes that folder."""
     run = RunFolder.create_or_open(tmp_path)
     for name in ("sub/b", "a"):
         write_jsonl(run.images_file(name), [])

@@ -1,4 +1,4 @@
-"""A journal keeps exactly the committed records."""
+"""A journal returns exactly the committed records."""
 
 import os
 import random
@@ -22,7 +22,7 @@ def _captions(count: int) -> list[Caption]:
 
 
 def test_committed_records_are_read_back_in_order(tmp_path: Path) -> None:
-    """Several commits, with the journal reopened in between, read as one list."""
+    """Several commits read as one list, even if the journal was reopened in between."""
     path = tmp_path / "captions" / "a.jsonl"
     captions = _captions(5)
     with JournalWriter(path) as journal:
@@ -35,12 +35,12 @@ def test_committed_records_are_read_back_in_order(tmp_path: Path) -> None:
 
 
 def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
-    """No caption was made yet, which is no error."""
+    """It isn't an error, since no caption may have been made yet."""
     assert list(read_journal(tmp_path / "none.jsonl", Caption)) == []
 
 
-def test_a_torn_tail_is_skipped_and_cut_at_any_byte(tmp_path: Path) -> None:
-    """Wherever a crash cuts the file, whole lines stay and the next commit starts on a new line."""
+def test_an_incomplete_last_line_is_skipped_and_removed(tmp_path: Path) -> None:
+    """Wherever a crash cuts the file, complete lines stay, and the next commit starts on a new line."""
     path = tmp_path / "a.jsonl"
     captions = _captions(6)
     with JournalWriter(path) as journal:
@@ -60,7 +60,7 @@ def test_a_torn_tail_is_skipped_and_cut_at_any_byte(tmp_path: Path) -> None:
 
 
 def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) -> None:
-    """A broken line that isn't the last one is damage, which must not be ignored."""
+    """Only the last line can be incomplete without damage."""
     path = tmp_path / "a.jsonl"
     with JournalWriter(path) as journal:
         journal.commit(_captions(3))
@@ -71,8 +71,8 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) ->
         list(read_journal(path, Caption))
 
 
-def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path: Path) -> None:
-    """A letter of a caption, a key, white space, a checksum: the line is named."""
+def test_an_edited_line_is_an_error_that_names_the_line(tmp_path: Path) -> None:
+    """Even if it is valid JSON: with another letter in the caption, a key, white space, or the checksum."""
     path = tmp_path / "a.jsonl"
     write_journal(path, _captions(20_000))
     whole = path.read_bytes()
@@ -91,8 +91,9 @@ def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path:
             list(read_journal(path, Caption))
 
 
-def test_nothing_follows_a_commit_that_failed(tmp_path: Path) -> None:
-    """A full disk takes part of a record: if more were appended, the torn line would be in the middle."""
+def test_nothing_can_be_committed_after_a_failed_commit(tmp_path: Path) -> None:
+    """A full disk may store part of a record. More records would turn it into damage in the middle of the
+    file."""
     path = tmp_path / "a.jsonl"
     captions = _captions(300)
     journal = JournalWriter(path)
@@ -116,18 +117,18 @@ def test_nothing_follows_a_commit_that_failed(tmp_path: Path) -> None:
     assert captions == list(read_journal(path, Caption))
 
 
-def test_entries_of_files_and_folders_are_synced_also_after_a_crash(
+def test_folder_entries_are_synced_even_if_a_crash_left_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty folder or journal that a crash left behind may not be synced yet."""
+    """An empty folder or journal that exists already may not be on disk yet."""
     synced: set[str] = set()
     fsync = os.fsync
 
-    def noting(descriptor: int) -> None:
+    def record_synced(descriptor: int) -> None:
         synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(os, "fsync", record_synced)
     JournalWriter(tmp_path / "one" / "two" / "a.jsonl").close()
 
     assert {str(tmp_path), str(tmp_path / "one"), str(tmp_path / "one" / "two")} == synced

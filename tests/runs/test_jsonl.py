@@ -1,4 +1,4 @@
-"""A file is whole or missing."""
+"""A file is written completely or not at all, and errors in it name the line."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from triptych.runs.jsonl import digest_of_files, read_jsonl, write_jsonl, writte
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    """An exception inside the block changes nothing on disk."""
+    """No partial file remains."""
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"old")
     with pytest.raises(RuntimeError), written_whole(path) as file:
@@ -23,24 +23,24 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
-    """JSON Lines round trip, with text that needs escaping."""
+def test_records_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    """Including text that needs escaping."""
     rows = [Duplicate(key='a/"\n\u2028.jpg', of="a/2.jpg", reason="same bytes", cosine_similarity=1.0)]
 
     assert write_jsonl(tmp_path / "rows.jsonl", rows) == 1
     assert rows == list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
 
 
-def test_a_damaged_row_is_named(tmp_path: Path) -> None:
-    """The error says which file and line, not where in the decoder."""
+def test_an_error_names_the_file_and_line_of_a_damaged_row(tmp_path: Path) -> None:
+    """Not the position in the decoder."""
     (tmp_path / "rows.jsonl").write_text("{}\n")
     with pytest.raises(SetupError, match=r"rows\.jsonl, line 1: expected a Duplicate"):
         list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
 
 
 @pytest.mark.parametrize("damage", [b"{}", b'{"key":"\xff"}', b"\x00", b'{"a":' + b"[" * 5000])
-def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, damage: bytes) -> None:
-    """Files are read a megabyte at a time; line numbers count from the start, and lines before are read."""
+def test_an_error_names_the_line_of_a_row_far_into_a_file(tmp_path: Path, damage: bytes) -> None:
+    """Files are read in blocks of a megabyte; lines are numbered from the start. Earlier rows are read."""
     row = Duplicate(key="k" * 1000, of="o", reason="same bytes", cosine_similarity=1.0)
     path = tmp_path / "rows.jsonl"
     write_jsonl(path, [row] * 3000)
@@ -56,7 +56,7 @@ def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, da
 
 
 def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) -> None:
-    """The inputs of a stage are a set of files."""
+    """A stage reads a set of files."""
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
@@ -70,7 +70,7 @@ def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) ->
     assert before != digest_of_files(tmp_path, [one, two])
 
 
-def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
     """Its target stays unchanged."""
     outside = tmp_path / "outside"
     outside.write_bytes(b"precious")
@@ -82,7 +82,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> No
 
 
 def test_a_failed_write_names_its_file(tmp_path: Path) -> None:
-    """The OSError of a write has no file name."""
+    """An OSError raised by a write has no file name of its own."""
     with pytest.raises(OSError) as raised, written_whole(tmp_path / "rows.jsonl"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

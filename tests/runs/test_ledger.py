@@ -1,4 +1,4 @@
-"""The ledger adds up for a sound run, finished or not, and otherwise says where it doesn't."""
+"""The ledger of a sound run adds up, whether it is finished or not. Otherwise it lists the violations."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def duplicate(key: str, of: str) -> Duplicate:
 
 @pytest.fixture
 def grouped(tmp_path: Path) -> RunFolder:
-    """Eight files in two shards: one unreadable, one duplicate, a set of two, four single."""
+    """A run of eight files in two shards: one unreadable, one duplicate, a set of two, four single images."""
     run = RunFolder.create_or_open(tmp_path / "run")
     for shard in ("a", "b"):
         records = [ImageRecord(key=f"{shard}/{i}.jpg", width_px=9, height_px=6) for i in range(4)]
@@ -40,7 +40,7 @@ def grouped(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def judged(grouped: RunFolder) -> RunFolder:
-    """Six captions planned: one failed, one rejected, four kept."""
+    """The same with six planned captions: one failed, one rejected, four kept."""
     for shard, numbers in (("a", (0, 2, 3)), ("b", (0, 1, 2))):
         ids = [f"{JOB}:{shard}/{i}.jpg" for i in numbers]
         journal(
@@ -67,13 +67,13 @@ def journal(run: RunFolder, shard: str, *captions: Caption) -> None:
         writer.commit(captions)
 
 
-def stock(run: RunFolder) -> Ledger:
+def ledger_of(run: RunFolder) -> Ledger:
     return recount(run, [JOBS[JOB]])
 
 
 def test_a_sound_run_adds_up(judged: RunFolder) -> None:
-    """Every number is counted from the files, and they add up."""
-    ledger = stock(judged)
+    """All counts are taken from the files."""
+    ledger = ledger_of(judged)
 
     assert [] == ledger.violations()
     assert {
@@ -98,11 +98,11 @@ def test_a_sound_run_adds_up(judged: RunFolder) -> None:
     assert ("export",) == ledger.unfinished
 
 
-def test_screened_images_are_part_of_the_sum(grouped: RunFolder) -> None:
-    """They are neither single nor planned; one that is also a duplicate, or listed twice, is named."""
+def test_screened_images_are_counted_and_not_planned(grouped: RunFolder) -> None:
+    """One that is listed twice, unreadable, or a duplicate as well is a violation."""
     write_jsonl(grouped.screened_file, [Screened(key="a/2.jpg", reason="blurred", value=12.5)])
 
-    ledger = stock(grouped)
+    ledger = ledger_of(grouped)
 
     assert [] == ledger.violations()
     assert ({"blurred": 1}, 3) == (ledger.images.screened, ledger.images.single)
@@ -115,22 +115,22 @@ def test_screened_images_are_part_of_the_sum(grouped: RunFolder) -> None:
         "a/1.jpg is screened out 2 times",
         "b/3.jpg, which is screened out, is no readable image of the run",
         "images: 8 found, but 1 unreadable + 3 screened out + 1 duplicates + 2 in sets + 4 single make 11",
-    } == set(stock(grouped).violations())
+    } == set(ledger_of(grouped).violations())
 
 
-def test_an_empty_run_has_no_figures_and_no_violation(tmp_path: Path) -> None:
+def test_an_empty_run_has_no_counts_and_no_violation(tmp_path: Path) -> None:
     """Unknown counts are None."""
-    ledger = stock(RunFolder.create_or_open(tmp_path / "run"))
+    ledger = ledger_of(RunFolder.create_or_open(tmp_path / "run"))
 
     assert [] == ledger.violations()
     assert (None, None) == (ledger.images.found, ledger.jobs[JOB].planned)
 
 
 def test_captions_still_to_be_made_are_pending(grouped: RunFolder) -> None:
-    """No violation while captioning isn't finished."""
+    """They are no violation before captioning has finished."""
     journal(grouped, "a", Caption(id="single_en:a/0.jpg", job=JOB, text="A boat."))
 
-    ledger = stock(grouped)
+    ledger = ledger_of(grouped)
 
     assert [] == ledger.violations()
     assert (6, 1, 5, None) == (
@@ -141,44 +141,44 @@ def test_captions_still_to_be_made_are_pending(grouped: RunFolder) -> None:
     )
 
 
-def test_captions_that_are_missing_at_the_end_are_a_violation(grouped: RunFolder) -> None:
+def test_captions_missing_from_a_finished_stage_are_a_violation(grouped: RunFolder) -> None:
     """Once captioning has finished, everything planned is captioned or failed."""
     finish(grouped, "captions")
 
-    assert ["single_en: 6 planned, but 0 captioned + 0 failed make 0"] == stock(grouped).violations()
+    assert ["single_en: 6 planned, but 0 captioned + 0 failed make 0"] == ledger_of(grouped).violations()
 
 
 def test_captions_that_are_no_longer_planned_are_no_violation(judged: RunFolder) -> None:
-    """Images may have left the sources since."""
+    """Their images may have left the sources since."""
     journal(judged, "a", Caption(id="single_en:gone.jpg", job=JOB, text="A boat."))
 
-    assert [] == stock(judged).violations()
+    assert [] == ledger_of(judged).violations()
 
 
 def test_a_caption_journalled_twice_is_a_violation(judged: RunFolder) -> None:
-    """Resuming must not request a caption that exists."""
+    """A resumed run must not request a caption that exists."""
     journal(judged, "a", Caption(id="single_en:a/0.jpg", job=JOB, text="A boat."))
 
-    assert ["single_en:a/0.jpg is captioned twice in shard a"] == stock(judged).violations()
+    assert ["single_en:a/0.jpg is captioned twice in shard a"] == ledger_of(judged).violations()
 
 
 def test_a_caption_without_a_verdict_is_a_violation(judged: RunFolder) -> None:
-    """Both the caption and the sum are named."""
+    """The violations name the caption and the sum that doesn't add up."""
     write_jsonl(judged.verdicts_file(JOB, "b"), [Verdict(id="single_en:b/0.jpg", keep=True)])
 
     assert [
         "no verdict on single_en:b/1.jpg",
         "single_en: 5 captioned, but 4 kept + 0 rejected make 4",
-    ] == stock(judged).violations()
+    ] == ledger_of(judged).violations()
 
 
 @pytest.mark.parametrize("orphan", ["single_en:gone.jpg", "single_en:b/2.jpg"])
 def test_a_verdict_without_a_caption_is_a_violation(judged: RunFolder, orphan: str) -> None:
-    """On something that isn't planned, or whose caption failed."""
+    """Its target isn't planned, or its caption failed."""
     with JournalWriter(judged.verdicts_file(JOB, "b")) as writer:
         writer.commit([Verdict(id=orphan, keep=True)])
 
-    assert [f"verdict on {orphan}, which has no caption in the plan"] == stock(judged).violations()
+    assert [f"verdict on {orphan}, which has no caption in the plan"] == ledger_of(judged).violations()
 
 
 def test_an_image_in_two_sets_is_a_violation(grouped: RunFolder) -> None:
@@ -187,7 +187,7 @@ def test_an_image_in_two_sets_is_a_violation(grouped: RunFolder) -> None:
         grouped.sets_file, [image_set("s1", "a/0.jpg", "b/0.jpg"), image_set("s2", "a/0.jpg", "b/1.jpg")]
     )
 
-    assert "image a/0.jpg is in two sets: s1 and s2" in stock(grouped).violations()
+    assert "image a/0.jpg is in two sets: s1 and s2" in ledger_of(grouped).violations()
 
 
 @pytest.mark.parametrize(
@@ -198,28 +198,30 @@ def test_an_image_in_two_sets_is_a_violation(grouped: RunFolder) -> None:
         ("gone.jpg", "image gone.jpg of set s1 is no readable image of the run"),
     ],
 )
-def test_a_set_member_that_cannot_be_one_is_a_violation(grouped: RunFolder, key: str, violation: str) -> None:
-    """A duplicate, an unreadable image, or none at all. Captions can't be counted then."""
+def test_a_set_of_duplicate_unreadable_or_unknown_images_is_a_violation(
+    grouped: RunFolder, key: str, violation: str
+) -> None:
+    """The captions to plan are unknown then."""
     write_jsonl(grouped.sets_file, [image_set("s1", "a/0.jpg", key)])
 
-    ledger = stock(grouped)
+    ledger = ledger_of(grouped)
 
     assert violation in ledger.violations()
     assert ledger.jobs[JOB].planned is None
 
 
 def test_a_duplicate_of_a_duplicate_is_a_violation(grouped: RunFolder) -> None:
-    """A duplicate refers to an image that stays."""
+    """A duplicate refers to an image that is kept."""
     write_jsonl(grouped.duplicates_file, [duplicate("a/1.jpg", "a/2.jpg"), duplicate("a/2.jpg", "a/3.jpg")])
 
-    assert ["a/1.jpg is a duplicate of a/2.jpg, itself a duplicate"] == stock(grouped).violations()
+    assert ["a/1.jpg is a duplicate of a/2.jpg, itself a duplicate"] == ledger_of(grouped).violations()
 
 
 def test_images_that_do_not_add_up_are_a_violation(grouped: RunFolder) -> None:
-    """In numbers, so that the gap can be seen."""
+    """The violation shows the counts."""
     write_jsonl(grouped.duplicates_file, [duplicate("a/1.jpg", "a/0.jpg"), duplicate("gone.jpg", "a/0.jpg")])
 
     assert [
         "duplicate gone.jpg is no readable image of the run",
         "images: 8 found, but 1 unreadable + 0 screened out + 2 duplicates + 2 in sets + 4 single make 9",
-    ] == stock(grouped).violations()
+    ] == ledger_of(grouped).violations()

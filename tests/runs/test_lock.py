@@ -1,4 +1,4 @@
-"""One process owns a run folder."""
+"""Only one process at a time can own a run folder."""
 
 import os
 import subprocess
@@ -20,8 +20,8 @@ with owned(Path(sys.argv[1])):
 """
 
 
-def test_a_second_owner_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
-    """The error names the pid of the process that has the lock; when it is killed, the lock is free."""
+def test_a_second_owner_is_refused_while_the_first_is_alive(tmp_path: Path) -> None:
+    """The error names the process that holds the lock. When that process is killed, the lock is free."""
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -38,7 +38,7 @@ def test_a_second_owner_is_refused_with_the_name_of_the_first(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "link to a folder", "hard link", "folder", "pipe"])
-def test_a_lock_that_is_not_a_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_lock_that_is_not_a_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
     """The target of a link is neither emptied nor created."""
     run, outside = tmp_path / "run", tmp_path / "outside"
     run.mkdir()
@@ -68,7 +68,7 @@ def test_a_lock_that_is_not_a_plain_file_is_refused(tmp_path: Path, kind: str) -
     assert kind == "dangling link" or outside.read_text() == "precious"
 
 
-def test_a_lock_of_any_bytes_can_be_taken_over(tmp_path: Path) -> None:
+def test_a_lock_file_with_any_content_can_be_taken_over(tmp_path: Path) -> None:
     """Its content is only used for messages."""
     (tmp_path / ".lock").write_bytes(b'{"pid":1,"host":"\xff","since":""}')
     with owned(tmp_path), pytest.raises(SetupError, match="in use by process"), owned(tmp_path):

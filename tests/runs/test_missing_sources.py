@@ -1,4 +1,4 @@
-"""A run continues when some of its sources are missing."""
+"""A run continues if some of its sources are missing."""
 
 import pickle
 from pathlib import Path
@@ -23,25 +23,26 @@ def run(tmp_path: Path) -> RunFolder:
     return RunFolder.create_or_open(tmp_path / "run")
 
 
-def _note(run: RunFolder, shards: list[Shard]) -> None:
-    """What embedding does first."""
+def _record_sources(run: RunFolder, shards: list[Shard]) -> None:
+    """Record the sources of a run, as embedding does first."""
     find_changes(run, shards).apply(run)
 
 
-def _described(shards: list[Shard]) -> list[tuple[str, str]]:
+def _names_and_fingerprints(shards: list[Shard]) -> list[tuple[str, str]]:
     return [(shard.name, shard.fingerprint()) for shard in shards]
 
 
-def test_an_archive_that_has_gone_keeps_its_place(tmp_path: Path, run: RunFolder) -> None:
-    """Name and fingerprint are as noted; it lists one unreadable file, and reading an image fails."""
+def test_a_missing_archive_is_replaced_by_an_unreadable_shard(tmp_path: Path, run: RunFolder) -> None:
+    """The shard has the same name and fingerprint and lists one unreadable file; reading an image from it
+    fails."""
     for number in range(3):
         write_tar(tmp_path / "pile" / f"sa_{number}.tar", {"x.jpg": jpeg()})
     before = open_sources([tmp_path / "pile"])
-    _note(run, before)
+    _record_sources(run, before)
     (tmp_path / "pile" / "sa_1.tar").unlink()
     now = with_gone_shards(run, open_sources([tmp_path / "pile"]))
 
-    assert _described(before) == _described(now)
+    assert _names_and_fingerprints(before) == _names_and_fingerprints(now)
     assert [("sa_1.tar", "read error: not in the sources any more")] == [
         (file.key, file.unreadable) for file in now[1].files()
     ]
@@ -49,8 +50,8 @@ def test_an_archive_that_has_gone_keeps_its_place(tmp_path: Path, run: RunFolder
         now[1].read("sa_1/x.jpg", 512, 10)
 
 
-def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, run: RunFolder) -> None:
-    """By their names, a Parquet file of several shards once for each."""
+def test_missing_archives_of_every_kind_are_named(tmp_path: Path, run: RunFolder) -> None:
+    """A Parquet file with several shards is named once for each."""
     pile = tmp_path / "pile"
     write_tar(pile / "a.tar", {"x.jpg": jpeg()})
     write_zip(pile / "b.zip", {"x.jpg": jpeg()})
@@ -58,7 +59,7 @@ def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, ru
     pq.write_table(rows, pile / "c.parquet", row_group_size=FILES_PER_SHARD)
     pq.write_table(rows.slice(0, 1), pile / "d.parquet")
     write_file(pile / "there.jpg")
-    _note(run, open_sources([pile]))
+    _record_sources(run, open_sources([pile]))
     for path in pile.glob("?.*"):
         path.unlink()
     gone = with_gone_shards(run, open_sources([pile]))
@@ -67,15 +68,15 @@ def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, ru
     assert [f"{key} is not in the sources any more" for key in expected] == gone_archives(gone)
 
 
-def test_loose_files_are_read_again_whatever_shards_they_are_in_now(
+def test_loose_files_can_be_read_by_their_old_shard_after_they_moved(
     tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When one is removed, the files after it move up."""
+    """If a file is removed, the files after it move up, some into other shards."""
     monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     for number in range(5):
         write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
     before = {shard.name: list(shard.files()) for shard in open_sources([tmp_path / "pile"])}
-    _note(run, open_sources([tmp_path / "pile"]))
+    _record_sources(run, open_sources([tmp_path / "pile"]))
     (tmp_path / "pile" / "0.jpg").unlink()
     now = {shard.name: shard for shard in with_gone_shards(run, open_sources([tmp_path / "pile"]))}
 
@@ -88,10 +89,8 @@ def test_loose_files_are_read_again_whatever_shards_they_are_in_now(
         now["files-00000"].read("0.jpg", None, 0)
 
 
-def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not the list of all files."""
+def test_a_pickled_shard_contains_only_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the list of all loose files."""
     monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     for number in range(5):
         write_file(tmp_path / f"{number}.jpg", jpeg(number))
@@ -103,10 +102,12 @@ def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
     assert shard.fingerprint() == pickle.loads(sent).fingerprint()
 
 
-def test_archives_that_were_named_by_themselves_may_go_too(tmp_path: Path, run: RunFolder) -> None:
-    """A stored command line may name missing files, but not a missing folder."""
+def test_missing_archives_and_images_that_were_named_directly_are_skipped(
+    tmp_path: Path, run: RunFolder
+) -> None:
+    """Folders and patterns are never skipped, and neither are all sources at once."""
     kept, gone = (write_tar(tmp_path / f"{name}.tar", {"x.jpg": jpeg()}) for name in "ab")
-    _note(run, open_sources([kept, gone]))
+    _record_sources(run, open_sources([kept, gone]))
     gone.unlink()
 
     named = [str(kept), str(gone), str(tmp_path / "folder")]

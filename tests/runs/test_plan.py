@@ -1,4 +1,4 @@
-"""A job's targets depend only on the run's images and sets."""
+"""The targets of a job depend only on the images and sets of the run."""
 
 import itertools
 from pathlib import Path
@@ -50,7 +50,7 @@ def _caption(identifier: str, text: str = "A boat.", failure: str | None = None)
 
 
 def test_single_jobs_cover_every_readable_image_that_is_no_duplicate(tmp_path: Path) -> None:
-    """In key order, under the image's shard."""
+    """In key order, under the shard of the image."""
     planned = _planned(_run(tmp_path), "single_en")
 
     assert [f"single_en:a/{n}.jpg" for n in (0, 1, 2, 4, 5)] == [t.id for t in planned["a"]]
@@ -58,7 +58,7 @@ def test_single_jobs_cover_every_readable_image_that_is_no_duplicate(tmp_path: P
 
 
 def test_multi_jobs_cover_every_set_under_the_shard_of_its_first_image(tmp_path: Path) -> None:
-    """Images come in the set's own order."""
+    """The images of a set keep its order."""
     planned = _planned(_run(tmp_path), "multi_zh")
 
     assert {"a": ["multi_zh:set_1"], "b": ["multi_zh:set_2"]} == {
@@ -67,8 +67,8 @@ def test_multi_jobs_cover_every_set_under_the_shard_of_its_first_image(tmp_path:
     assert ["b/1.jpg", "a/2.jpg"] == [image.key for image in planned["b"][0].images]
 
 
-def test_a_larger_limit_keeps_what_a_smaller_one_chose(tmp_path: Path) -> None:
-    """So a sample's captions are reused when the limit is raised."""
+def test_a_larger_limit_keeps_the_targets_of_a_smaller_one(tmp_path: Path) -> None:
+    """So the captions of a sample are reused if the limit is raised."""
     run = _run(tmp_path)
     chosen = [_ids(run, "single_zh", limit) for limit in range(10)]
 
@@ -77,7 +77,7 @@ def test_a_larger_limit_keeps_what_a_smaller_one_chose(tmp_path: Path) -> None:
 
 
 def test_jobs_sample_different_images(tmp_path: Path) -> None:
-    """The hash is of the caption's id, so two jobs don't cover the same corner."""
+    """The sample is drawn by the hash of the caption's id, which names the job."""
     run = _run(tmp_path)
     chosen = [
         {identifier.partition(":")[2] for identifier in _ids(run, job, 3)}
@@ -87,8 +87,8 @@ def test_jobs_sample_different_images(tmp_path: Path) -> None:
     assert chosen[0] != chosen[1]
 
 
-def test_another_process_that_gets_the_last_hash_plans_the_same(tmp_path: Path) -> None:
-    """It needn't read the whole run for the plan of one shard."""
+def test_a_plan_with_a_given_last_hash_is_the_same(tmp_path: Path) -> None:
+    """Another process that gets it can plan one shard without reading the whole run."""
     run, job = _run(tmp_path), limited("single_en", 4)
     last_hash = JobPlan(run, job).last_hash
     of_b = JobPlan(run, job).targets("b")
@@ -98,7 +98,7 @@ def test_another_process_that_gets_the_last_hash_plans_the_same(tmp_path: Path) 
 
 
 def test_captions_are_read_in_the_order_of_the_plan(tmp_path: Path) -> None:
-    """Not in that of answers. Of several with one id the last counts; ids that aren't planned don't."""
+    """Not in the order of answers. The last caption with an id counts, and ids that aren't planned don't."""
     run = _run(tmp_path)
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
         journal.commit(
@@ -132,10 +132,10 @@ def test_captions_are_read_in_the_order_of_the_plan(tmp_path: Path) -> None:
         (Verdict(id="single_en:a/1.jpg", keep=True), False),
     ],
 )
-def test_only_what_the_filter_kept_without_a_reason_against_it_is_kept(
+def test_only_a_caption_that_was_kept_without_a_reason_to_reject_is_kept(
     tmp_path: Path, verdict: Verdict, is_kept: bool
 ) -> None:
-    """A verdict that contradicts itself keeps nothing, and neither does one on another caption."""
+    """A contradictory verdict keeps nothing, and neither does a verdict on another caption."""
     run = _run(tmp_path)
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
         journal.commit([_caption("single_en:a/0.jpg")])
@@ -144,8 +144,8 @@ def test_only_what_the_filter_kept_without_a_reason_against_it_is_kept(
     assert is_kept == JobPlan(run, JOBS["single_en"]).read("a", verdicts=True)[0].is_kept
 
 
-def test_repeated_and_stray_rows_of_a_shard_are_named(tmp_path: Path) -> None:
-    """For checks of a run."""
+def test_repeated_and_stray_rows_of_a_shard_are_listed(tmp_path: Path) -> None:
+    """Checks of a run report them."""
     run = _run(tmp_path)
     first, second = "single_en:a/0.jpg", "single_en:a/1.jpg"
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
@@ -161,8 +161,8 @@ def test_repeated_and_stray_rows_of_a_shard_are_named(tmp_path: Path) -> None:
     assert [second, "single_en:gone.jpg"] == shard.stray_verdicts
 
 
-def test_what_jobs_share_is_read_once(tmp_path: Path) -> None:
-    """Plans from the context share the run's sets."""
+def test_jobs_share_the_sets_that_were_read(tmp_path: Path) -> None:
+    """All plans from one context use the same list of sets."""
     run = _run(tmp_path)
     context = context_of(run, "multi_en", "multi_zh")
     english = dict(context.plan(JOBS["multi_en"]).shards())
@@ -174,8 +174,8 @@ def test_what_jobs_share_is_read_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_set_of_images_that_are_not_there_is_refused(tmp_path: Path) -> None:
-    """With the image's name, and at once, not when the set is captioned hours later."""
+def test_a_set_with_an_unreadable_image_is_refused(tmp_path: Path) -> None:
+    """The plan fails at once and names the image, not hours later when the set is captioned."""
     run = _run(tmp_path)
     keys = ("a/0.jpg", "a/3.jpg")
     unreadable = ImageSet(id="set_3", keys=keys, min_cosine_similarity=0.5, mean_cosine_similarity=0.5)
@@ -187,8 +187,8 @@ def test_a_set_of_images_that_are_not_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [None, 3])
 @pytest.mark.parametrize("job", ["single_en", "multi_en"])
-def test_a_plan_is_counted_without_being_made(tmp_path: Path, job: str, limit: int | None) -> None:
-    """Shard by shard."""
+def test_the_number_of_targets_is_that_of_the_plan(tmp_path: Path, job: str, limit: int | None) -> None:
+    """They are counted shard by shard without making the targets."""
     run = _run(tmp_path)
     plan = JobPlan(run, limited(job, limit))
 

@@ -1,4 +1,4 @@
-"""How a run's records and shards change when its sources do."""
+"""How a run's records and shards change if its sources do."""
 
 import errno
 import hashlib
@@ -36,14 +36,14 @@ def run(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def pile(tmp_path: Path) -> Path:
-    """Five pictures."""
+    """A folder with five pictures."""
     for number in range(5):
         write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
     return tmp_path / "pile"
 
 
 def _embed(run: RunFolder, *sources: Path | str, at_most: int = 100) -> SourceChanges:
-    """Do what the stage does, without a model. Returns the changes that were found."""
+    """Do what the stage does, but without a model. Returns the changes that were found."""
     changes = find_changes(run, open_sources(sources))
     run.run_file.stages["embeddings"] = StageState(settings={}, finished=False)
     changes.apply(run)
@@ -81,14 +81,14 @@ def _todo(changes: SourceChanges) -> dict[str, list[str]]:
 
 
 def test_unchanged_sources_need_no_work(run: RunFolder, pile: Path) -> None:
-    """Also after the run was opened again."""
+    """Even after the run has been opened again."""
     _embed(run, pile)
 
     assert find_changes(RunFolder(run.path, run.run_file), open_sources([pile])).is_empty
 
 
 def test_new_files_make_new_shards(run: RunFolder, pile: Path) -> None:
-    """Even if their keys sort between those of an embedded shard, which stays unchanged."""
+    """Embedded shards stay unchanged, even if keys of new files sort between theirs."""
     _embed(run, pile)
     write_file(pile / "2b.jpg", jpeg(20))
     write_file(pile / "9.jpg", jpeg(90))
@@ -97,10 +97,10 @@ def test_new_files_make_new_shards(run: RunFolder, pile: Path) -> None:
     assert 7 == len(_keys(run))
 
 
-def test_an_archive_with_a_name_like_a_shard_of_loose_files_is_no_such_shard(
+def test_archives_named_like_shards_of_loose_files_do_not_affect_their_numbers(
     run: RunFolder, pile: Path
 ) -> None:
-    """Its shard's name has another number, or none."""
+    """Shards of loose files are numbered consecutively."""
     write_tar(pile / "files-2023.tar", {"1.jpg": jpeg(50)})
     write_tar(pile / "files-by-year" / "2020.tar", {"1.jpg": jpeg(60)})
     _embed(run, pile)
@@ -109,8 +109,8 @@ def test_an_archive_with_a_name_like_a_shard_of_loose_files_is_no_such_shard(
     assert {"files-00001": ["9.jpg"]} == _todo(_embed(run, pile))
 
 
-def test_a_file_that_is_gone_is_a_record_and_counts_again_when_it_is_back(run: RunFolder, pile: Path) -> None:
-    """Its row stays where it was."""
+def test_a_missing_file_is_marked_and_counts_again_when_it_is_back(run: RunFolder, pile: Path) -> None:
+    """Its row in the embeddings stays in place."""
     _embed(run, pile)
     content = (pile / "1.jpg").read_bytes()
     (pile / "1.jpg").unlink()
@@ -127,7 +127,7 @@ def test_a_file_that_is_gone_is_a_record_and_counts_again_when_it_is_back(run: R
 
 
 def test_a_changed_file_is_embedded_again_and_its_old_row_stays(run: RunFolder, pile: Path) -> None:
-    """Also with the same size. The old row counts again once the file has its old bytes."""
+    """Even if its size is the same. If the file gets its old content back, the old row counts again."""
     _embed(run, pile)
     before = (pile / "1.jpg").read_bytes()
     (pile / "1.jpg").write_bytes(before[:-3] + b"\0" + before[-2:])
@@ -141,8 +141,8 @@ def test_a_changed_file_is_embedded_again_and_its_old_row_stays(run: RunFolder, 
     assert [None, REPLACED] == _keys(run)["1.jpg"]
 
 
-def test_another_time_alone_is_noted_and_nothing_is_embedded(run: RunFolder, pile: Path) -> None:
-    """As after copying the folder: the bytes are read once."""
+def test_a_file_of_which_only_the_time_has_changed_is_not_embedded_again(run: RunFolder, pile: Path) -> None:
+    """This happens if the folder is copied. The file is read once, and its new time is recorded."""
     _embed(run, pile)
     os.utime(pile / "1.jpg", ns=(5, 5))
     changes = _embed(run, pile)
@@ -152,7 +152,7 @@ def test_another_time_alone_is_noted_and_nothing_is_embedded(run: RunFolder, pil
 
 
 def test_a_file_that_was_no_image_is_read_again_when_it_has_changed(run: RunFolder, pile: Path) -> None:
-    """Its record is removed: there is no row to keep."""
+    """Its old record is removed, because it has no row in the embeddings."""
     write_file(pile / "x.jpg", b"")
     _embed(run, pile)
     write_file(pile / "x.jpg", jpeg(7))
@@ -164,7 +164,7 @@ def test_a_file_that_was_no_image_is_read_again_when_it_has_changed(run: RunFold
 def test_a_run_that_was_killed_continues_with_the_same_shards(
     run: RunFolder, pile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New files join a shard that isn't embedded yet, or make a new one."""
+    """New files join a shard that isn't embedded yet, or form a new one."""
     monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     _embed(run, pile, at_most=1)
 
@@ -186,7 +186,7 @@ def test_a_run_that_was_killed_continues_with_the_same_shards(
 
 @pytest.mark.parametrize("write", [write_tar, write_zip])
 def test_a_changed_archive_is_embedded_again(write: object, run: RunFolder, tmp_path: Path) -> None:
-    """Also with the same size, but not if only its time differs."""
+    """Even if its size is the same, but not if only its time differs."""
     archive = tmp_path / "pile" / f"a.{'tar' if write is write_tar else 'zip'}"
     write(archive, {"x.jpg": jpeg(1), "y.jpg": jpeg(2)})  # type: ignore[operator]
     _embed(run, tmp_path / "pile")
@@ -202,8 +202,8 @@ def test_a_changed_archive_is_embedded_again(write: object, run: RunFolder, tmp_
     assert find_changes(run, open_sources([tmp_path / "pile"])).is_empty
 
 
-def test_an_archive_that_is_gone_and_back(run: RunFolder, tmp_path: Path) -> None:
-    """All its records count as gone, also those of other files; when it is back, they are as before."""
+def test_records_of_a_missing_archive_are_marked_until_it_is_back(run: RunFolder, tmp_path: Path) -> None:
+    """This includes its files that aren't images. When it is back, the records are as before."""
     pile = tmp_path / "pile"
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1), "y.psd": b"8BPS"})
     write_tar(pile / "b.tar", {"x.jpg": jpeg(2)})
@@ -221,10 +221,10 @@ def test_an_archive_that_is_gone_and_back(run: RunFolder, tmp_path: Path) -> Non
     assert ({}, before) == (_todo(changes), _keys(run))
 
 
-def test_an_archive_that_was_gone_before_it_was_embedded_is_a_record_until_it_is_back(
+def test_an_archive_that_disappears_before_it_is_embedded_has_one_record_until_it_is_back(
     run: RunFolder, tmp_path: Path
 ) -> None:
-    """It is embedded when it is back."""
+    """When it is back, it is embedded."""
     pile = tmp_path / "pile"
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
     write_tar(pile / "b.tar", {"x.jpg": jpeg(2)})
@@ -241,15 +241,15 @@ def test_an_archive_that_was_gone_before_it_was_embedded_is_a_record_until_it_is
 
 
 def test_sources_with_none_of_the_images_are_refused(run: RunFolder, pile: Path, tmp_path: Path) -> None:
-    """Naming another folder by mistake loses nothing."""
+    """So naming another folder by mistake does no harm."""
     _embed(run, pile)
     write_file(tmp_path / "other" / "x.jpg", jpeg(7))
     with pytest.raises(SetupError, match=r"none of the images .* name the place that they have moved to"):
         find_changes(run, open_sources([tmp_path / "other"]))
 
 
-def test_a_lost_list_of_sources_is_made_again(run: RunFolder, pile: Path) -> None:
-    """From the records. Archives are compared by their bytes."""
+def test_a_lost_list_of_sources_is_recreated(run: RunFolder, pile: Path) -> None:
+    """Loose files are listed from the records, and archives are compared by their content."""
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
     _embed(run, pile)
     before = run.sources_file.read_bytes()
@@ -259,8 +259,8 @@ def test_a_lost_list_of_sources_is_made_again(run: RunFolder, pile: Path) -> Non
     assert before == run.sources_file.read_bytes()
 
 
-def test_files_that_are_no_images_come_and_go_and_change_nothing(run: RunFolder, pile: Path) -> None:
-    """They are listed together with new images."""
+def test_added_and_removed_files_that_are_no_images_change_nothing(run: RunFolder, pile: Path) -> None:
+    """They are listed together with the next new images."""
     write_file(pile / "a.xyz", b"hello")
     _embed(run, pile)
     (pile / "a.xyz").rename(pile / "b.xyz")
@@ -272,16 +272,16 @@ def test_files_that_are_no_images_come_and_go_and_change_nothing(run: RunFolder,
     assert {"files-00001": ["9.jpg", "b.xyz"]} == _todo(_embed(run, pile))
 
 
-def test_objects_that_change_or_go_are_noticed(
+def test_changed_and_removed_objects_in_storage_are_detected(
     run: RunFolder, pile: Path, tmp_path: Path, s3_port: int
 ) -> None:
-    """With the same size and second: by the ETag of their content."""
+    """An object with the same size and time is recognised as changed by its ETag."""
     write_tar(pile / "a.tar", {"1.jpg": jpeg(1)})
     url = uploaded(pile, "changing")
     _embed(run, url)
     assert _embed(run, url).is_empty
     files().pipe_file(f"{BUCKET}/changing/1.jpg", jpeg(77))
-    files().pipe_file(f"{BUCKET}/changing/2.jpg", jpeg(2))  # the same again
+    files().pipe_file(f"{BUCKET}/changing/2.jpg", jpeg(2))  # with the same content
     files().rm(f"{BUCKET}/changing/3.jpg")
     other = write_tar(tmp_path / "other.tar", {"1.jpg": jpeg(2)})
     assert other.stat().st_size == (pile / "a.tar").stat().st_size
@@ -312,7 +312,7 @@ def test_files_that_move_between_disk_and_storage_are_unchanged(
 def test_a_file_that_could_not_be_read_is_read_again(
     run: RunFolder, pile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after the disk was fixed."""
+    """It is embedded once the disk works again."""
 
     def failing(path: str, size_bytes: int | None = None) -> bytes:
         if path.endswith("1.jpg"):
@@ -328,10 +328,10 @@ def test_a_file_that_could_not_be_read_is_read_again(
     assert [None] == _keys(run)["1.jpg"]
 
 
-def test_an_archive_that_could_not_be_read_is_read_again(
+def test_an_archive_with_a_file_that_could_not_be_read_is_embedded_again(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it, once it can be read."""
+    """Completely, once the file can be read."""
     tar = write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(3)})
     whole = TarShard.content
 
@@ -351,10 +351,10 @@ def test_an_archive_that_could_not_be_read_is_read_again(
 
 
 @pytest.mark.parametrize("name", ["pile", "a.tar"])
-def test_pictures_whose_decoder_was_missing_are_embedded_once_it_is_there(
+def test_pictures_are_embedded_once_their_decoder_is_installed(
     name: str, run: RunFolder, pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Loose or in an archive."""
+    """Both loose files and those in an archive."""
     write_tar(tmp_path / "a.tar", {"0.jpg": jpeg()})
     _embed(run, tmp_path / name)
     (shard,) = run.shards()
@@ -370,8 +370,10 @@ def test_pictures_whose_decoder_was_missing_are_embedded_once_it_is_there(
     assert [records[0].key] == [key for keys in found.values() for key in keys]
 
 
-def test_a_shard_reads_its_own_files_however_the_sources_are_cut_now(run: RunFolder, pile: Path) -> None:
-    """In another process, too: its images, and the files beside them."""
+def test_an_embedded_shard_keeps_its_files_however_the_sources_are_divided_now(
+    run: RunFolder, pile: Path
+) -> None:
+    """In another process, too. It reads its images and the text files beside them."""
     _embed(run, pile)
     write_file(pile / "0a.jpg", jpeg(20))
     write_file(pile / "0a.txt", b"new")

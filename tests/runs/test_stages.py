@@ -1,4 +1,4 @@
-"""A run knows the settings and inputs of each stage, and never mixes old and new files."""
+"""A run records the settings and inputs of each stage, and never mixes old and new files."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ def _with_sets(path: Path) -> RunFolder:
 
 
 def test_a_finished_stage_with_the_same_fingerprint_has_nothing_to_do(tmp_path: Path) -> None:
-    """Resuming is the default."""
+    """So running a command again resumes by default."""
     run = _with_sets(tmp_path)
 
     assert not run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
     assert {"seconds": 1.5} == run.run_file.stages["sets"].notes
 
 
-def test_an_interrupted_stage_keeps_what_it_wrote(tmp_path: Path) -> None:
-    """It was begun and not finished."""
+def test_an_interrupted_stage_keeps_its_files(tmp_path: Path) -> None:
+    """It has begun and not finished."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("sets", {"bound": 0.5}, {})
     write_jsonl(run.duplicates_file, [])
@@ -38,7 +38,7 @@ def test_an_interrupted_stage_keeps_what_it_wrote(tmp_path: Path) -> None:
 
 
 def test_a_changed_setting_is_refused_and_named(tmp_path: Path) -> None:
-    """The user decides: make it again, or use another folder. Nothing is touched."""
+    """The user decides whether to run the stage again or use another folder. No file is changed."""
     run = _with_sets(tmp_path)
     with pytest.raises(SetupError, match=r"bound = 0\.5, now it is 0\.6; add --fresh sets"):
         run.begin_stage("sets", {"bound": 0.6}, {"embeddings": "a"})
@@ -48,7 +48,7 @@ def test_a_changed_setting_is_refused_and_named(tmp_path: Path) -> None:
 
 
 def test_changed_inputs_alone_run_the_stage_again(tmp_path: Path) -> None:
-    """Derived files follow their inputs."""
+    """The files derived from the old inputs are removed."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("verdicts", {"bound": 0.5}, {"captions": "a"})
     write_jsonl(run.verdicts_file("multi_en", "s"), [])
@@ -58,8 +58,8 @@ def test_changed_inputs_alone_run_the_stage_again(tmp_path: Path) -> None:
     assert not run.verdicts_file("multi_en", "s").exists()
 
 
-def test_changed_inputs_keep_sets_until_others_are_found(tmp_path: Path) -> None:
-    """Sets whose images stay have to stay; so do the thresholds that they were made with."""
+def test_changed_inputs_keep_the_sets_until_new_ones_are_made(tmp_path: Path) -> None:
+    """Sets whose images all stay must not change, and neither must their thresholds."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
     write_jsonl(run.sets_file, [])
@@ -72,7 +72,7 @@ def test_changed_inputs_keep_sets_until_others_are_found(tmp_path: Path) -> None
 
 
 def test_changed_inputs_keep_captions(tmp_path: Path) -> None:
-    """A caption stays valid as long as its image or set exists: GPU days are not thrown away."""
+    """A caption stays valid as long as its image or set exists, and may have cost days of GPU time."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("captions", {"model": "m"}, {"sets": "a"})
     journal = run.captions_file("multi_en", "s")
@@ -84,7 +84,7 @@ def test_changed_inputs_keep_captions(tmp_path: Path) -> None:
     assert journal.exists()
 
 
-def test_a_discarded_stage_can_be_made_with_other_settings(tmp_path: Path) -> None:
+def test_a_discarded_stage_can_run_with_other_settings(tmp_path: Path) -> None:
     """--fresh removes the stage's files and its fingerprint."""
     run = _with_sets(tmp_path)
     run.discard("sets")
@@ -93,8 +93,8 @@ def test_a_discarded_stage_can_be_made_with_other_settings(tmp_path: Path) -> No
     assert run.begin_stage("sets", {"bound": 0.6}, {"embeddings": "a"})
 
 
-def test_the_digest_of_inputs_follows_their_bytes(tmp_path: Path) -> None:
-    """A later stage sees that an earlier one's files changed."""
+def test_the_digest_of_inputs_depends_on_their_content(tmp_path: Path) -> None:
+    """So a later stage notices if the files of an earlier one have changed."""
     run = _with_sets(tmp_path)
     before = run.digest("sets.jsonl", "duplicates.jsonl")
     write_jsonl(run.duplicates_file, [Duplicate(key="b", of="a", reason="same bytes", cosine_similarity=1.0)])
@@ -102,8 +102,8 @@ def test_the_digest_of_inputs_follows_their_bytes(tmp_path: Path) -> None:
     assert before != run.digest("sets.jsonl", "duplicates.jsonl")
 
 
-def test_files_that_a_finished_stage_has_lost_are_counted(tmp_path: Path) -> None:
-    """By number and size, without reading them; a stage that is marked unfinished again has lost nothing."""
+def test_lost_files_of_a_finished_stage_are_reported(tmp_path: Path) -> None:
+    """Number and size are compared, and no file is read. A stage that was reopened has lost nothing."""
     run = _with_sets(tmp_path)
 
     assert run.loss_of("sets") is None
@@ -121,8 +121,8 @@ def test_files_that_a_finished_stage_has_lost_are_counted(tmp_path: Path) -> Non
     assert run.sets_file.exists()
 
 
-def test_files_that_changed_although_their_stage_has_not_run_since_are_refused(tmp_path: Path) -> None:
-    """The stage that reads them names them, and runs once they have been made again."""
+def test_files_changed_after_their_stage_finished_are_refused_as_inputs(tmp_path: Path) -> None:
+    """The error names them. Once their own stage has finished again, the stage that reads them runs."""
     run = _with_sets(tmp_path)
     read = {"sets": run.digest("sets.jsonl"), "duplicates": run.digest("duplicates.jsonl")}
     assert run.begin_stage("verdicts", {}, read)

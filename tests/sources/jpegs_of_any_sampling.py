@@ -1,4 +1,4 @@
-"""JPEGs of any sampling, which Pillow doesn't write: baseline, in one scan of all components."""
+"""Writes JPEGs of any sampling, which Pillow can't: baseline, with all components in one scan."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Sampling = Sequence[tuple[int, int]]
-"""Of each component, across and down."""
+"""Horizontal and vertical sampling factors of each component."""
 
 STEP = 8
-"""What every coefficient is divided by."""
+"""The quantisation step: every coefficient is divided by it."""
 DIFFERENCES = bytes(range(12))
 COEFFICIENTS = bytes(16 * run + size for run in range(16) for size in range(1, 11)) + b"\x00\xf0"
-"""What codes stand for: their place here in 4 bits, or in 8."""
+"""The symbols of the Huffman codes. A symbol's code is its index, in 4 bits or in 8."""
 
 _WAVES = np.cos((2 * np.arange(8) + 1) * np.arange(8)[:, None] * np.pi / 16) / 2
 _WAVES[0] = 8**-0.5
@@ -24,7 +24,7 @@ _ZIGZAG = sorted(range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 
 
 
 def jpeg_sampled(picture: Image.Image, sampling: Sampling) -> bytes:
-    """The picture, whose components are sampled so."""
+    """The picture as a JPEG with this sampling."""
     across, down = (max(each) for each in zip(*sampling, strict=True))
     columns, rows = -(-picture.width // (8 * across)), -(-picture.height // (8 * down))
     whole = picture.crop((0, 0, columns * 8 * across, rows * 8 * down)).convert("YCbCr")
@@ -80,6 +80,6 @@ def _codes(block: NDArray[np.int64], before: int) -> Iterator[str]:
 
 
 def _bits(value: int) -> str:
-    """Of a number without its sign: of one below 0 they are inverted."""
+    """The bits of the absolute value, inverted if the number is negative."""
     size = value.bit_length()
     return f"{value + (2**size - 1 if value < 0 else 0):0{size}b}" if size else ""

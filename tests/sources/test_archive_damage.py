@@ -1,4 +1,4 @@
-"""Damaged archives are named in a line each."""
+"""Each damaged archive is reported in one line."""
 
 from triptych.records import ImageRecord
 from triptych.runs.missing_sources import MOST_LINES, ArchiveDamage
@@ -12,7 +12,7 @@ def _lines(*records: ImageRecord) -> list[str]:
 
 
 def test_archives_are_named_and_images_are_not() -> None:
-    """Nor is a tar inside a tar; a name with a newline still makes one line."""
+    """A tar inside a tar isn't named either. A name with a newline doesn't break the line."""
     assert ["a.tar: empty archive: no bytes", "b c.parquet#3: damaged archive: snappy"] == _lines(
         ImageRecord(key="fine.jpg"),
         ImageRecord(key="x.jpg", unreadable="truncated: cut"),
@@ -22,8 +22,8 @@ def test_archives_are_named_and_images_are_not() -> None:
     )
 
 
-def test_of_many_the_rest_is_counted() -> None:
-    """A disk that fails damages hundreds."""
+def test_after_a_limit_further_archives_are_only_counted() -> None:
+    """A failing disk can damage hundreds."""
     records = [ImageRecord(key=f"{n}.tar", unreadable="read error: I/O") for n in range(MOST_LINES + 5)]
     *named, rest = _lines(*records)
 

@@ -1,4 +1,4 @@
-"""What every kind of pixel looks like on white, in 8 bits a channel."""
+"""Every kind of pixel becomes RGB of 8 bits per channel, on a white background."""
 
 import io
 import struct
@@ -14,18 +14,18 @@ from triptych.sources.image_decoding import decode_rgb, upright_size
 Colour = tuple[int, int, int]
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
 GREY, PALETTE, GREY_ALPHA, RGB, RGBA = 0, 3, 4, 2, 6
-"""PNG's kinds of pixels."""
+"""PNG's colour types."""
 
 
 def colours(content: bytes, count: int = 2) -> list[Colour]:
-    """Of the first pixels from the left."""
+    """Colours of the first ``count`` pixels from the left."""
     picture, width, height = decode_rgb(content)
     assert (width, height) == picture.size == upright_size(content)
     return [picture.getpixel((x, 0)) for x in range(count)]  # type: ignore[misc]
 
 
 def png(kind: int, depth: int, row: bytes, *chunks: tuple[bytes, bytes], width: int = 2) -> bytes:
-    """Of one row."""
+    """A PNG of one row."""
     header = struct.pack(">LLBBBBB", width, 1, depth, kind, 0, 0, 0)
     all_chunks = ((b"IHDR", header), *chunks, (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -35,7 +35,7 @@ def png(kind: int, depth: int, row: bytes, *chunks: tuple[bytes, bytes], width: 
 
 
 def levels(*of: int) -> bytes:
-    """Of 16 bits each."""
+    """Levels of 16 bits each."""
     return struct.pack(f">{len(of)}H", *of)
 
 
@@ -65,14 +65,14 @@ def levels(*of: int) -> bytes:
         (png(PALETTE, 1, b"\x40", (b"PLTE", b"\xff\0\0\0\0\0"), (b"tRNS", b"\xff\0")), [RED, WHITE]),
     ],
 )  # fmt: skip
-def test_pngs_of_every_kind_and_depth(content: bytes, expected: list[Colour]) -> None:
-    """With a colour, a palette or a channel that is transparent, or none."""
+def test_pngs_of_every_colour_type_and_depth_are_read(content: bytes, expected: list[Colour]) -> None:
+    """With a transparent colour, palette or channel, or none."""
     assert expected == colours(content)
 
 
 def tiff(row: bytes, bits: Sequence[int], photometric: int, *, form: int = 1, extra: int | None = None,
          order: str = "<", big: bool = False) -> bytes:  # fmt: skip
-    """Of two pixels in one row, not packed, in either byte order and width of offsets."""
+    """An uncompressed TIFF of two pixels in one row, in either byte order, with 32- or 64-bit offsets."""
     samples = len(bits)
     tags = [(256, 2), (257, 1), (258, bits), (259, 1), (262, photometric), (273, 16 if big else 8),
             (277, samples), (278, 1), (279, len(row)), (339, (form,) * samples)]  # fmt: skip
@@ -98,7 +98,7 @@ def tiff(row: bytes, bits: Sequence[int], photometric: int, *, form: int = 1, ex
 
 @pytest.mark.parametrize("big", [False, True], ids=["tiff", "bigtiff"])
 @pytest.mark.parametrize("order", "<>", ids=["little", "big"])
-def test_tiffs_of_every_kind_and_width(order: str, big: bool) -> None:
+def test_tiffs_of_every_kind_and_depth_are_read(order: str, big: bool) -> None:
     """In either byte order, with offsets of 32 or 64 bits."""
     for row, bits, photometric, more, expected in [
         (b"\x80", (1,), 1, {}, [WHITE, BLACK]),
@@ -121,8 +121,8 @@ def test_tiffs_of_every_kind_and_width(order: str, big: bool) -> None:
         assert expected == colours(content)
 
 
-def test_twelve_bits_of_a_tiff_are_as_bright_as_sixteen() -> None:
-    """Of microscopes and scanners."""
+def test_tiffs_of_twelve_bits_keep_their_brightness() -> None:
+    """Microscopes and scanners write them."""
     assert [WHITE, (128, 128, 128)] == colours(tiff(b"\xff\xf8\x00", (12,), 1))
     assert [BLACK, (127, 127, 127)] == colours(tiff(b"\xff\xf8\x00", (12,), 0))
 
@@ -132,17 +132,17 @@ def test_twelve_bits_of_a_tiff_are_as_bright_as_sixteen() -> None:
     [(bytes(24), (32, 32, 32), 2, 3), (bytes(16), (64,), 1, 3), (bytes(12), (16, 16, 16), 8, 1)],
     ids=["floats of colours", "64 bits", "Lab of 16 bits"],
 )
-def test_a_tiff_of_another_kind_has_the_true_reason(
+def test_an_unsupported_tiff_is_refused_with_the_true_reason(
     row: bytes, bits: tuple[int, ...], photometric: int, form: int
 ) -> None:
-    """It is a TIFF, whole, and no decoder knows such pixels."""
+    """It is an intact TIFF, but no decoder supports such pixels."""
     with pytest.raises(UnreadableImageError, match="unsupported format: TIFF: unknown pixel mode"):
         decode_rgb(tiff(row, bits, photometric, form=form))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_ink_is_not_light(kind: str) -> None:
-    """CMYK as it is, and in JPEG also inverted, as all programs write it: no ink is white."""
+def test_cmyk_without_ink_is_white(kind: str) -> None:
+    """In TIFF, and in JPEG, where all programs store it inverted."""
     for ink, expected in (((0, 0, 0, 0), WHITE), ((0, 0, 0, 255), BLACK), ((0, 255, 255, 0), RED)):
         buffer = io.BytesIO()
         Image.new("CMYK", (16, 16), ink).save(buffer, kind)
@@ -151,8 +151,8 @@ def test_ink_is_not_light(kind: str) -> None:
         assert max(abs(a - b) for a, b in zip(expected, found, strict=True)) <= 2
 
 
-def test_one_bit_and_palettes_of_other_formats() -> None:
-    """GIF with a transparent index, BMP of one bit."""
+def test_transparent_gifs_and_one_bit_bmps_are_read() -> None:
+    """A GIF with a transparent palette index, and a BMP of one bit per pixel."""
     picture = Image.new("P", (2, 1), 0)
     picture.putpalette([255, 0, 0, 0, 0, 255])
     picture.putpixel((1, 0), 1)
@@ -170,8 +170,10 @@ def test_one_bit_and_palettes_of_other_formats() -> None:
     ("alphas", "expected"),
     [((0, 0), [RED, BLACK]), ((255, 0), [RED, WHITE]), ((0, 128), [WHITE, (127, 127, 127)])],
 )
-def test_alpha_of_a_bmp_that_is_0_everywhere_is_none(alphas: tuple[int, int], expected: list[Colour]) -> None:
-    """Many programs leave it so, and show the picture; where some of it is not 0, it counts."""
+def test_alpha_of_a_bmp_is_ignored_if_it_is_0_everywhere(
+    alphas: tuple[int, int], expected: list[Colour]
+) -> None:
+    """Many programs write such files and show them opaque. If any pixel's alpha isn't 0, alpha counts."""
     masks = struct.pack("<4L", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     header = struct.pack("<LllHHLLllLL", 108, 2, 1, 1, 32, 3, 8, 0, 0, 0, 0) + masks + bytes(52)
     pixels = bytes((0, 0, 255, alphas[0], 0, 0, 0, alphas[1]))

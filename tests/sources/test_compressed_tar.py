@@ -1,4 +1,4 @@
-"""Compressed tars are unpacked once, and read as plain ones are."""
+"""Compressed tars are unpacked once, and read like plain ones."""
 
 import bz2
 import gzip
@@ -49,8 +49,8 @@ def _open(folder: Path, source: Path) -> Shard:
 
 @pytest.mark.parametrize("name", ["a.tar.{}", "a.TAR.{}", "a.t{}", "a.tar", "a.tar.{}.1", "a"])
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_its_images_are_found_and_found_again(tmp_path: Path, compression: str, name: str) -> None:
-    """By every compression, whatever it is called, also in two parts that were compressed by themselves."""
+def test_images_of_a_compressed_tar_are_read_and_reread(tmp_path: Path, compression: str, name: str) -> None:
+    """With every compression and any name, also if two parts were compressed separately."""
     if compression == "lzma" and name in ("a", "a.tar", "a.tar.{}.1"):
         name = "a.tar.lzma"
     content = _tar(tmp_path / "before")
@@ -69,8 +69,8 @@ def test_its_images_are_found_and_found_again(tmp_path: Path, compression: str, 
     assert estimate_count([shard]).files == 3  # type: ignore[union-attr]
 
 
-def test_the_copy_lies_in_the_folder_that_is_named_and_may_go(tmp_path: Path) -> None:
-    """It is made again by who needs it, also in another process."""
+def test_a_removed_unpacked_copy_is_made_again(tmp_path: Path) -> None:
+    """The copy is in the given folder. It is made again when needed, also by another process."""
     shard = _open(tmp_path, write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path))))
     (first, *_) = shard.files()
     (copy,) = (tmp_path / "unpacked").glob("*.tar")
@@ -80,8 +80,8 @@ def test_the_copy_lies_in_the_folder_that_is_named_and_may_go(tmp_path: Path) ->
     assert copy.exists()
 
 
-def test_what_a_killed_process_left_half_unpacked_is_taken_over(tmp_path: Path) -> None:
-    """Nothing of it is used, and nothing stays."""
+def test_a_partial_copy_of_a_killed_process_is_discarded(tmp_path: Path) -> None:
+    """Nothing of it is used, and it is removed."""
     shard = _open(tmp_path, write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path))))
     first = [file.content for file in shard.files()]
     (copy,) = (tmp_path / "unpacked").glob("*.tar")
@@ -92,8 +92,8 @@ def test_what_a_killed_process_left_half_unpacked_is_taken_over(tmp_path: Path) 
     assert [copy.name, f"{copy.name}.source"] == sorted(path.name for path in copy.parent.iterdir())
 
 
-def test_a_copy_of_what_the_archive_was_before_is_not_used(tmp_path: Path) -> None:
-    """Beside it stands what it was made of."""
+def test_a_copy_of_an_earlier_version_of_the_archive_is_not_used(tmp_path: Path) -> None:
+    """A file beside the copy says what the copy was made of."""
     source = write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path)))
     list(_open(tmp_path, source).files())
     write_file(source, gzip.compress(write_tar(tmp_path / "other", {"other.jpg": jpeg(9)}).read_bytes()))
@@ -113,8 +113,10 @@ CHECKED = ("gz", "bz2", "xz")
         *((name, how) for name in CHECKED for how in ("spoilt", "end")),
     ],
 )
-def test_a_damaged_one_gives_what_is_before_the_damage(tmp_path: Path, compression: str, damage: str) -> None:
-    """With a record, and the run goes on. No image comes of bytes that are not its own."""
+def test_members_before_the_damage_of_a_compressed_tar_are_read(
+    tmp_path: Path, compression: str, damage: str
+) -> None:
+    """The damage is recorded and the run continues. No image has wrong bytes."""
     members = {f"{n:03d}.jpg": os.urandom(2000) for n in range(300)}
     content = write_tar(tmp_path / "plain", members).read_bytes()
     packed = bytearray(COMPRESSIONS[compression](content))
@@ -128,7 +130,7 @@ def test_a_damaged_one_gives_what_is_before_the_damage(tmp_path: Path, compressi
     whole = {f"a/{name}": content for name, content in members.items()}
 
     assert {"damaged archive", "truncated archive"} & set(reasons(source).values())
-    if damage == "cut" and compression != "bz2":  # whose blocks are larger than all of this
+    if damage == "cut" and compression != "bz2":  # a bzip2 block is larger than this archive
         assert 50 < sum(file.unreadable is None for file in files)
         assert all(file.unreadable is not None or file.content == whole[file.key] for file in files)
     assert len(files) == len({file.key for file in files})
@@ -153,10 +155,10 @@ def test_a_damaged_one_gives_what_is_before_the_damage(tmp_path: Path, compressi
         ("a", gzip.compress(b"{}", mtime=0), "not an image"),
     ],
 )
-def test_what_is_no_compressed_tar_has_a_true_reason(
+def test_a_file_that_is_not_a_readable_compressed_tar_has_the_true_reason(
     tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
-    """Whether it is damaged, empty, compressed in a way that can't be read, or something else."""
+    """It is damaged, empty, of an unsupported compression, or something else."""
     write_file(tmp_path / "good.jpg")
     write_file(tmp_path / name, content)
 
@@ -164,8 +166,10 @@ def test_what_is_no_compressed_tar_has_a_true_reason(
     assert {name: reason} == reasons(tmp_path)
 
 
-def test_a_bomb_is_not_unpacked_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten megabytes that say they are ten gigabytes; here a thousandth of them."""
+def test_a_decompression_bomb_is_not_unpacked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten megabytes can unpack to ten gigabytes; here it is a thousandth of that."""
     monkeypatch.setattr(unpacking, "ALWAYS_UNPACKED_BYTES", 1_000_000)
     source = write_file(tmp_path / "a.tar.gz", gzip.compress(_tar(tmp_path / "b") + bytes(20_000_000)))
     files = list(_open(tmp_path, source).files())

@@ -1,4 +1,4 @@
-"""What is cut or damaged is refused; what is whole is not."""
+"""Truncated and damaged pictures are refused; intact ones aren't."""
 
 import io
 import re
@@ -19,7 +19,7 @@ from triptych.sources.image_decoding import decode_rgb
 
 
 def like_a_photograph(seed: int, width: int = 200, height: int = 150) -> Image.Image:
-    """Soft shapes with some grain."""
+    """A picture of soft shapes with some grain."""
     chance = np.random.default_rng(seed)
     shapes = Image.fromarray(chance.integers(0, 256, (12, 16, 3), np.uint8)).resize((width, height), 3)
     grain = Image.fromarray(chance.integers(0, 256, (height, width, 3), np.uint8))
@@ -40,48 +40,51 @@ def is_refused(content: bytes, draft_side_px: int | None = None) -> bool:
     return False
 
 
-WAYS = [
+JPEG_OPTIONS = [
     {}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1},
     {"subsampling": 0, "quality": 95},
 ]  # fmt: skip
 
-LEAST_SEEN = {
+MIN_REFUSED = {
     "cut": 1.0, "cut_and_ended": 1.0, "cut_and_filled": 0.9, "one_byte": 0.1, "eight_bytes": 0.7,
     "zeros": 0.8, "noise": 0.8, "lost": 0.8,
 }  # fmt: skip
-"""libjpeg notices what leaves too few bytes or too many. A byte that is another often does neither."""
+"""The share of damaged files that is refused, at least. libjpeg notices too few or too many bytes; a changed
+byte often causes neither."""
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damaged_jpegs_are_seen(name: str) -> None:
-    """Of each kind of damage at least that share, with a fixed seed; drafts see what full decodes see."""
+def test_damaged_jpegs_are_refused(name: str) -> None:
+    """At least the given share of each kind of damage, with a fixed seed. Drafts refuse the same files."""
     chance = Random(name)
     copies = [
-        DAMAGE[name](encoded(like_a_photograph(seed), **way), chance) for seed in range(12) for way in WAYS
+        DAMAGE[name](encoded(like_a_photograph(seed), **jpeg_options), chance)
+        for seed in range(12)
+        for jpeg_options in JPEG_OPTIONS
     ]
     refused = [is_refused(copy) for copy in copies]
 
-    assert sum(refused) / len(refused) >= LEAST_SEEN[name]
+    assert sum(refused) / len(refused) >= MIN_REFUSED[name]
     assert refused == [is_refused(copy, 60) for copy in copies]
 
 
-PACKED: defaultdict[str, list[str]] = defaultdict(list)
-PACKED["TIFF"] = ["tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"]
-"""What Pillow writes besides plain files of the format."""
+COMPRESSIONS: defaultdict[str, list[str]] = defaultdict(list)
+COMPRESSIONS["TIFF"] = ["tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"]
+"""Compressions that Pillow can write besides plain files, by format."""
 
 
-def whole_files() -> Iterator[bytes]:
+def intact_jpegs() -> Iterator[bytes]:
     for seed in range(6):
         picture = like_a_photograph(seed, 197, 151)
-        for way in WAYS:
-            yield encoded(picture, **way)
-            yield encoded(picture.convert("L"), **way)
-            yield encoded(picture.convert("CMYK"), **way)
+        for jpeg_options in JPEG_OPTIONS:
+            yield encoded(picture, **jpeg_options)
+            yield encoded(picture.convert("L"), **jpeg_options)
+            yield encoded(picture.convert("CMYK"), **jpeg_options)
 
 
-def test_whole_jpegs_are_not_taken_for_damaged() -> None:
-    """In any mode, and also where it could be: metadata that a library would warn of."""
-    for content in whole_files():
+def test_intact_jpegs_are_not_refused() -> None:
+    """In any mode, and with metadata that a library would warn about."""
+    for content in intact_jpegs():
         jfif = content.find(b"JFIF\0")
         strange = content[: jfif + 5] + b"\x09\x63" + content[jfif + 7 :] if jfif > 0 else content
 
@@ -90,8 +93,8 @@ def test_whole_jpegs_are_not_taken_for_damaged() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_progressive_jpeg_without_its_last_scans_is_seen(seed: int) -> None:
-    """Each scan left out, also in the middle: what is there decodes without a warning."""
+def test_a_progressive_jpeg_without_its_last_scans_is_refused(seed: int) -> None:
+    """With any number of scans missing; the remaining ones would decode without a warning."""
     content = encoded(like_a_photograph(seed), progressive=True)
     scans = len(SCAN.findall(content))
     shorter = content
@@ -101,8 +104,8 @@ def test_a_progressive_jpeg_without_its_last_scans_is_seen(seed: int) -> None:
             decode_rgb(shorter)
 
 
-def test_a_jpeg_whose_components_lack_is_seen() -> None:
-    """One scan for each component, and the last one gone: colours would be grey."""
+def test_a_jpeg_without_one_component_is_refused() -> None:
+    """It has one scan per component, and the last one is missing: colours would be wrong."""
     from tests.support.scans_apart import one_scan_a_component
 
     content = one_scan_a_component(like_a_photograph(1))
@@ -114,7 +117,7 @@ def test_a_jpeg_whose_components_lack_is_seen() -> None:
 
 @pytest.mark.parametrize("back", [1, 2, 3, 40])
 def test_a_jpeg_without_its_end_is_truncated(back: int) -> None:
-    """Though only the end mark lacks."""
+    """Even if only the end marker is missing."""
     content = encoded(like_a_photograph(3))
 
     with pytest.raises(UnreadableImageError, match=r"^truncated: JPEG: "):
@@ -131,8 +134,8 @@ def test_a_jpeg_without_its_end_is_truncated(back: int) -> None:
         [(2, 2), (2, 2), (1, 1)],
     ],
 )
-def test_a_cut_jpeg_of_unusual_sampling_is_seen(sampling: Sampling) -> None:
-    """Which only Pillow decodes, without a word: photographs, plain ones, and such with a plain end."""
+def test_a_truncated_jpeg_of_unusual_sampling_is_refused(sampling: Sampling) -> None:
+    """Only Pillow decodes it, without a warning: a photograph, a plain picture, and one with a plain end."""
     half_plain = like_a_photograph(1, 90, 70)
     half_plain.paste("white", (0, 30, 90, 70))
     for picture in (like_a_photograph(0, 90, 70), half_plain, Image.new("RGB", (50, 40), "white")):
@@ -141,17 +144,17 @@ def test_a_cut_jpeg_of_unusual_sampling_is_seen(sampling: Sampling) -> None:
         shown, *_ = decode_rgb(content)
 
         assert np.abs(np.asarray(shown, int) - np.asarray(picture, int)).mean() < 25
-        for behind in (b"", b"\xff\xd8 a preview \xff\xd9"):
-            assert not is_refused(content + behind)
+        for trailer in (b"", b"\xff\xd8 a preview \xff\xd9"):
+            assert not is_refused(content + trailer)
             for share in (0, 0.3, 0.9):
-                cut_off = content[: pixels + int(share * (len(content) - pixels))] + b"\xff\xd9" + behind
+                cut_off = content[: pixels + int(share * (len(content) - pixels))] + b"\xff\xd9" + trailer
                 with pytest.raises(UnreadableImageError, match=r"^truncated: JPEG: "):
                     decode_rgb(cut_off)
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damaged_pngs_are_seen(name: str) -> None:
-    """All of them: every chunk has its checksum."""
+def test_damaged_pngs_are_refused(name: str) -> None:
+    """All of them are, because every chunk has a checksum."""
     content, chance = encoded(like_a_photograph(5), "PNG"), Random(name)
     for _ in range(20):
         damaged = DAMAGE[name](content[:-12], chance) + content[-12:]
@@ -161,8 +164,8 @@ def test_damaged_pngs_are_seen(name: str) -> None:
 
 @pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "jpeg", "tiff_lzw"])
 @pytest.mark.parametrize("name", ["zeros", "noise", "eight_bytes"])
-def test_damaged_tiffs_are_seen(compression: str, name: str) -> None:
-    """Three of four at least, where the packed pixels can tell."""
+def test_damaged_tiffs_are_refused(compression: str, name: str) -> None:
+    """At least three of four, with compressions that can detect it."""
     content, chance = encoded(like_a_photograph(6), "TIFF", compression=compression), Random(name)
     directory = int.from_bytes(content[4:8], "little")
     assert not is_refused(content)
@@ -172,8 +175,8 @@ def test_damaged_tiffs_are_seen(compression: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
-def test_what_is_cut_is_called_truncated_where_the_format_shows_it(kind: str) -> None:
-    """Anywhere. AVIF and JPEG 2000 say in their decoders' words what lacks."""
+def test_truncated_files_are_called_so_if_the_format_shows_it(kind: str) -> None:
+    """Wherever they are cut. For AVIF and JPEG 2000, the reason is in the decoder's words."""
     content = encoded(like_a_photograph(7), kind)
     for share in (0.3, 0.6, 0.95):
         with pytest.raises(UnreadableImageError) as refused:
@@ -184,8 +187,8 @@ def test_what_is_cut_is_called_truncated_where_the_format_shows_it(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF", "HEIF"])
-def test_what_is_filled_up_with_zeros_is_truncated(kind: str) -> None:
-    """As downloads leave what they didn't get; codes of whole pictures hardly end so, also of black ones."""
+def test_files_filled_up_with_zeros_are_truncated(kind: str) -> None:
+    """Interrupted downloads leave such files. Intact pictures hardly end in zeros, even if they are black."""
     pillow_heif.register_heif_opener()
     noise, black = Image.effect_noise((300, 300), 90).convert("RGB"), Image.new("RGB", (1500, 1500))
     content = encoded(noise, kind)
@@ -200,8 +203,8 @@ def test_what_is_filled_up_with_zeros_is_truncated(kind: str) -> None:
     ("kind", "options"),
     [("WEBP", {}), ("WEBP", {"lossless": True}), ("WEBP", {"save_all": True}), ("AVIF", {}), ("HEIF", {})],
 )
-def test_zeros_in_a_small_picture_are_seen(kind: str, options: dict[str, object]) -> None:
-    """As soon as they are two hundred."""
+def test_zeros_in_a_small_picture_are_detected(kind: str, options: dict[str, object]) -> None:
+    """From two hundred zeros on."""
     pillow_heif.register_heif_opener()
     for seed in range(4):
         frames = [like_a_photograph(seed, 64, 48), like_a_photograph(seed, 64, 48).rotate(180)]
@@ -215,8 +218,8 @@ def test_zeros_in_a_small_picture_are_seen(kind: str, options: dict[str, object]
                 decode_rgb(content[: pixels - zeros].ljust(len(content), b"\0"))
 
 
-def test_zeros_that_are_pixels_or_metadata_are_no_damage() -> None:
-    """A plain WebP may end in any number of them, and a HEIC in metadata that has room left."""
+def test_zeros_that_are_pixels_or_metadata_are_not_damage() -> None:
+    """A plain WebP may end in any number of zeros, and a HEIC in metadata with unused space."""
     pillow_heif.register_heif_opener()
     page = Image.new("RGB", (4000, 300))
     ImageDraw.Draw(page).text((0, 0), "some words", fill="white")
@@ -229,8 +232,8 @@ def test_zeros_that_are_pixels_or_metadata_are_no_damage() -> None:
     assert not is_refused(with_room)
 
 
-def test_of_a_cut_animation_a_whole_first_frame_counts() -> None:
-    """WebP's and GIF's frames follow each other."""
+def test_a_truncated_animation_is_read_if_its_first_frame_is_intact() -> None:
+    """In WebP and GIF, frames are stored one after another."""
     frames = [like_a_photograph(seed, 64, 48) for seed in range(4)]
     for kind in ("WEBP", "GIF"):
         content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
@@ -239,8 +242,8 @@ def test_of_a_cut_animation_a_whole_first_frame_counts() -> None:
         assert is_refused(content[: len(content) // 8])
 
 
-def test_a_tiff_that_lacks_strips_is_truncated() -> None:
-    """Pillow would leave their place black."""
+def test_a_tiff_with_missing_strips_is_truncated() -> None:
+    """Pillow would leave their area black."""
     content = encoded(like_a_photograph(9), "TIFF")
     height, more = (struct.pack("<HHLL", 257, 4, 1, rows) for rows in (150, 9_000))
     assert height in content
@@ -251,8 +254,8 @@ def test_a_tiff_that_lacks_strips_is_truncated() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"tile_size": (32, 32)}, {"tile_size": (40, 40), "no_jp2": True}])
-def test_a_jpeg_2000_that_lacks_tiles_is_truncated(options: dict[str, object]) -> None:
-    """Cut behind the mark of one, or in front of it and ended, its decoder would leave them black."""
+def test_a_jpeg_2000_with_missing_tiles_is_truncated(options: dict[str, object]) -> None:
+    """Cut after a tile's marker, or properly ended before it; the decoder would leave tiles black."""
     content = encoded(like_a_photograph(12, 100, 75), "JPEG2000", **options)
     tiles = [found.start() for found in re.finditer(rb"\xff\x90\0\x0a", content)]
 
@@ -265,8 +268,8 @@ def test_a_jpeg_2000_that_lacks_tiles_is_truncated(options: dict[str, object]) -
                     decode_rgb(cut_off)
 
 
-def changed_anyhow(content: bytes, chance: Random) -> bytes:
-    """With some bytes set, removed or put in, more often near the beginning."""
+def randomly_changed(content: bytes, chance: Random) -> bytes:
+    """The content with some bytes set, removed or inserted, more often near the beginning."""
     damaged = bytearray(content)
     for _ in range(chance.choice([1, 2, 5, 20])):
         place = chance.randrange(min(len(damaged), chance.choice([300, len(damaged)])))
@@ -283,15 +286,15 @@ def changed_anyhow(content: bytes, chance: Random) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
-def test_any_bytes_are_a_picture_or_have_a_reason(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Nothing else is raised, warned of or printed; a size that is said is never negative."""
+def test_changed_bytes_give_a_picture_or_a_reason(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing else is raised, warned about or printed; sizes are positive."""
     chance = Random(kind)
     content = encoded(like_a_photograph(10, 64, 48), kind)
-    packed = [encoded(like_a_photograph(10, 64, 48), kind, compression=name) for name in PACKED[kind]]
+    packed = [encoded(like_a_photograph(10, 64, 48), kind, compression=name) for name in COMPRESSIONS[kind]]
     for number in range(60):
         try:
             picture, *size = decode_rgb(
-                changed_anyhow([content, *packed][number % (1 + len(packed))], chance)
+                randomly_changed([content, *packed][number % (1 + len(packed))], chance)
             )
         except UnreadableImageError as error:
             assert re.match(r"[a-z ]+: .", str(error))
@@ -303,7 +306,7 @@ def test_any_bytes_are_a_picture_or_have_a_reason(kind: str, capfd: pytest.Captu
 
 
 def test_nothing_is_printed_for_a_damaged_tiff(capfd: pytest.CaptureFixture[str]) -> None:
-    """libtiff would; its words are the reason."""
+    """libtiff would print its message, which becomes the reason instead."""
     content = encoded(like_a_photograph(8), "TIFF", compression="tiff_lzw")
     middle = first_pixel_byte(content)
     with pytest.raises(UnreadableImageError, match=r"^damaged: TIFF: .*(code|data)"):

@@ -1,4 +1,4 @@
-"""TIFFs whose strips and tiles aren't all there, or are zeros, are refused; whole ones are not."""
+"""TIFFs with missing or zeroed strips or tiles are refused; intact ones aren't."""
 
 import struct
 from collections.abc import Sequence
@@ -15,23 +15,23 @@ from triptych.sources.image_decoding import decode_rgb
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "F"])
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
 def test_a_tiff_cut_anywhere_is_refused(mode: str, compression: str | None) -> None:
-    """Pixels last, as Pillow writes plain ones, or the directory."""
+    """Whether the pixels come last, as Pillow writes plain TIFFs, or the directory."""
     content = encoded(like_a_photograph(11, 20, 15).convert(mode), "TIFF", compression=compression)
 
     assert not is_refused(content)
-    assert all(is_refused(content[:-lacking]) for lacking in range(1, len(content)))
+    assert all(is_refused(content[:-missing]) for missing in range(1, len(content)))
 
 
 def tiff_with_pixels_last(pixels: bytes, *entries: tuple[int, Sequence[int]]) -> bytes:
-    """With these tags; the offsets among them count from where the pixels begin."""
-    behind = 8 + 2 + 12 * len(entries) + 4
-    first_pixel = behind + sum(4 * len(values) for _, values in entries if len(values) > 1)
+    """A TIFF with these tags, whose offsets count from the first pixel."""
+    lists_at = 8 + 2 + 12 * len(entries) + 4
+    first_pixel = lists_at + sum(4 * len(values) for _, values in entries if len(values) > 1)
     directory, lists = struct.pack("<H", len(entries)), b""
     for tag, values in entries:
         numbers = [value + first_pixel for value in values] if tag in (273, 324) else values
         packed = struct.pack(f"<{len(numbers)}L", *numbers)
         directory += struct.pack("<HHL", tag, 4, len(numbers))
-        directory += packed if len(numbers) == 1 else struct.pack("<L", behind + len(lists))
+        directory += packed if len(numbers) == 1 else struct.pack("<L", lists_at + len(lists))
         lists += packed if len(numbers) > 1 else b""
     return b"II*\0\x08\0\0\0" + directory + bytes(4) + lists + pixels
 
@@ -65,20 +65,20 @@ TILES = ((256, [20]), (257, [18]), (258, [8]), (259, [1]), (262, [1]), (277, [1]
     ],
     ids=["strips", "counts of all", "counts of 0", "no counts", "tiles", "tiles without counts", "planes"],
 )
-def test_strips_and_tiles_that_are_not_there_to_their_end_are_truncated(
+def test_incomplete_strips_and_tiles_are_truncated(
     size_bytes: int, entries: Sequence[tuple[int, Sequence[int]]]
 ) -> None:
-    """Whatever their directory says of how long they are."""
+    """Whatever lengths the directory gives."""
     content = tiff_with_pixels_last(Random(0).randbytes(size_bytes), *entries)
 
     assert not is_refused(content)
-    for lacking in range(1, size_bytes + 1):
+    for missing in range(1, size_bytes + 1):
         with pytest.raises(UnreadableImageError, match=r"^truncated: TIFF: its pixels"):
-            decode_rgb(content[:-lacking])
+            decode_rgb(content[:-missing])
 
 
 def a_page(seed: int) -> Image.Image:
-    """Words, boxes or noise, in black and white."""
+    """A page of words, boxes or noise, in black and white."""
     chance = Random(seed)
     if seed % 4 == 3:
         return Image.effect_noise((200, 90), 90).convert("1")
@@ -95,8 +95,8 @@ def a_page(seed: int) -> Image.Image:
 
 @pytest.mark.parametrize("fill_order", [1, 2])
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
-def test_a_facsimile_with_zeros_in_place_of_codes_is_damaged(compression: str, fill_order: int) -> None:
-    """Up to its end, or a sector; whole ones end in few, but where they have an end mark."""
+def test_fax_data_with_zeros_in_place_of_codes_is_refused(compression: str, fill_order: int) -> None:
+    """Zeros up to the end, or in one sector. Intact files end in few zeros, unless they have an end mark."""
     for seed in range(12):
         content = encoded(a_page(seed), "TIFF", compression=compression, tiffinfo={266: fill_order})
         end = int.from_bytes(content[4:8], "little")
@@ -109,8 +109,8 @@ def test_a_facsimile_with_zeros_in_place_of_codes_is_damaged(compression: str, f
 
 
 @pytest.mark.parametrize("fill_order", [1, 2])
-def test_zeros_behind_the_end_mark_of_a_facsimile_are_no_damage(fill_order: int) -> None:
-    """Some scanners fill sectors up."""
+def test_zeros_after_the_end_mark_of_fax_data_are_not_damage(fill_order: int) -> None:
+    """Some scanners fill up sectors with them."""
     content = encoded(a_page(0), "TIFF", compression="group4", tiffinfo={266: fill_order})
     directory = int.from_bytes(content[4:8], "little")
     pixels = content[8:directory] + bytes(512)

@@ -1,4 +1,4 @@
-"""HEIC and JPEG XL through their extras, and the true reason where those aren't installed."""
+"""HEIC and JPEG XL are read with their extras; without one, the reason says what to install."""
 
 import importlib
 import io
@@ -22,7 +22,7 @@ JXL_HEADS = (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(64), b"\xff\x0a" + bytes(64))
 
 
 def encoded(kind: str, **options: object) -> bytes:
-    """Black above, wider than high, of the extra's own encoder."""
+    """A picture with a black upper half, wider than high, from the extra's own encoder."""
     module, register, *_ = FORMATS[kind]
     extra = importlib.import_module(module)
     if register is not None:
@@ -35,8 +35,8 @@ def encoded(kind: str, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_picture_is_read(kind: str) -> None:
-    """With its size, and not turned."""
+def test_a_picture_is_read_with_its_extra(kind: str) -> None:
+    """With the right size, and not rotated."""
     content = encoded(kind)
     picture, width, height = decode_rgb(content)
 
@@ -45,8 +45,8 @@ def test_a_picture_is_read(kind: str) -> None:
     assert min(picture.getpixel((24, 28))) > 235  # type: ignore[type-var,arg-type]
 
 
-def test_the_exif_of_a_heic_turns_nothing() -> None:
-    """The format has properties for it, which the decoder follows; in EXIF phones say the same once more."""
+def test_the_exif_orientation_of_a_heic_is_ignored() -> None:
+    """The decoder applies the format's own properties; phones repeat the orientation in EXIF."""
     exif = Image.Exif()
     exif[0x0112] = 6
     content = encoded("HEIF", exif=exif)
@@ -57,8 +57,8 @@ def test_the_exif_of_a_heic_turns_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_one_that_is_cut_is_refused(kind: str) -> None:
-    """In its decoder's words."""
+def test_a_truncated_picture_is_refused(kind: str) -> None:
+    """The reason names the format."""
     content = encoded(kind)
     with pytest.raises(UnreadableImageError, match=FORMATS[kind][2]):
         decode_rgb(content[: len(content) * 2 // 3])
@@ -68,7 +68,7 @@ def test_one_that_is_cut_is_refused(kind: str) -> None:
 def test_without_the_extra_the_reason_says_what_to_install(
     head: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bytes tell the format, whatever the file is called."""
+    """The format is recognised from the bytes."""
     for module in ("pillow_heif", "pillow_jxl", "pillow_jxl.JpegXLImagePlugin"):
         monkeypatch.setitem(sys.modules, module, None)
     _, _, name, extra = FORMATS["HEIF" if head == HEIC_HEAD else "JXL"]
@@ -81,7 +81,7 @@ def test_without_the_extra_the_reason_says_what_to_install(
 
 @pytest.mark.parametrize("size", [(8, 8), (48, 32), (97, 13), (640, 480), (1000, 563), (700, 350)])
 def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(size: tuple[int, int]) -> None:
-    """Small and large sides, and those whose width is a ratio; bare and in boxes."""
+    """For small and large sides, and for widths stored as a ratio; bare and in boxes."""
     buffer = io.BytesIO()
     Image.new("RGB", size).save(buffer, "JXL")
     exif = Image.Exif()
@@ -93,7 +93,7 @@ def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(size: tuple[int, in
 
 
 def test_a_jpeg_xl_beyond_the_limit_is_not_decoded() -> None:
-    """Its decoder would make room for all of it."""
+    """Its decoder would allocate memory for all of it."""
     bits = 0 | 3 << 1 | (60_000 - 1) << 3 | 1 << 33
     with pytest.raises(UnreadableImageError, match=r"^too large: 60000 x 60000 pixels"):
         decode_rgb(b"\xff\x0a" + bits.to_bytes(40, "little"))

@@ -1,4 +1,4 @@
-"""What a name says: images by all their suffixes, junk by what leaves it, and nothing by any other."""
+"""What a file's name tells: images by their suffixes, junk of systems and editors, otherwise nothing."""
 
 from pathlib import Path
 
@@ -30,13 +30,13 @@ JUNK_FOLDERS = [
     ["x.jpg", "._", "a b.PNG", ".hidden.jpg", "_x.jpg", "x", "x.backup", "-x.jpg", "~x.jpg", "x.jpg.aB3xYz",
      ".x.jpg.aB3xYz7", "zone.identifier.jpg", "recycler"],
 )  # fmt: skip
-def test_what_people_call_their_images_is_no_junk(name: str) -> None:
-    """Also hidden files, and those with odd first letters."""
+def test_unusual_names_of_images_are_not_junk(name: str) -> None:
+    """Hidden files and odd first letters are fine; a bare ``._`` is junk."""
     assert (kind_by_name(name) is FileKind.JUNK) == (name == "._")
 
 
-def test_junk_is_counted_and_nothing_else(tmp_path: Path) -> None:
-    """No record, at any depth, and a folder of it isn't looked into."""
+def test_junk_is_only_counted(tmp_path: Path) -> None:
+    """It has no record, at any depth, and junk folders aren't opened."""
     write_file(tmp_path / "x.jpg")
     for name in JUNK:
         write_file(tmp_path / "a" / name)
@@ -48,8 +48,8 @@ def test_junk_is_counted_and_nothing_else(tmp_path: Path) -> None:
     assert len(JUNK) + len(JUNK_FOLDERS) == find_sources([tmp_path]).junk
 
 
-def test_a_folder_may_be_called_as_an_editors_copies_are(tmp_path: Path) -> None:
-    """A person did that."""
+def test_folders_with_names_like_an_editors_copies_are_read(tmp_path: Path) -> None:
+    """People choose such names for folders."""
     names = [".hidden", "2019.bak", "holiday.orig", "photos~", "recycler", "set.download"]
     for name in names:
         write_file(tmp_path / name / "x.jpg")
@@ -58,7 +58,7 @@ def test_a_folder_may_be_called_as_an_editors_copies_are(tmp_path: Path) -> None
 
 
 def test_junk_in_archives_is_passed_over(tmp_path: Path) -> None:
-    """As macOS puts it into every zip."""
+    """macOS puts it into every zip."""
     members = {"a/x.jpg": jpeg(), "__MACOSX/a/._x.jpg": b"Mac OS X", "a/.DS_Store": b"Bud1", "a/._x.jpg": b""}
     write_zip(tmp_path / "z.zip", members)
     write_tar(tmp_path / "t.tar", members)
@@ -67,8 +67,8 @@ def test_junk_in_archives_is_passed_over(tmp_path: Path) -> None:
     assert {} == reasons(tmp_path)
 
 
-def test_junk_that_comes_later_changes_no_fingerprint(tmp_path: Path) -> None:
-    """Nor does any file that can't be an image, or moves one to another shard."""
+def test_junk_that_is_added_changes_no_fingerprint(tmp_path: Path) -> None:
+    """Nor does any other file that can't be an image, and none moves images to other shards."""
     write_file(tmp_path / "m.jpg")
     (before,) = find_sources([tmp_path]).shards
     for name in (".DS_Store", "a.md", "z.md", "about.parquet", "m.json", "lost+found/x.jpg"):
@@ -92,8 +92,8 @@ def test_junk_that_comes_later_changes_no_fingerprint(tmp_path: Path) -> None:
         "x.md",
     ],
 )
-def test_an_image_is_known_by_its_bytes_where_its_name_says_nothing(tmp_path: Path, name: str) -> None:
-    """Loose and in archives."""
+def test_an_image_is_recognised_by_its_bytes_if_its_name_says_nothing(tmp_path: Path, name: str) -> None:
+    """As a loose file and in archives."""
     write_file(tmp_path / "loose" / name)
     write_tar(tmp_path / "t.tar", {name: jpeg()})
     write_zip(tmp_path / "z.zip", {name: jpeg()})
@@ -110,8 +110,10 @@ def test_an_image_is_known_by_its_bytes_where_its_name_says_nothing(tmp_path: Pa
         ("x.svg", "unsupported format: .svg"),
     ],
 )
-def test_what_is_no_image_says_what_it_is(tmp_path: Path, name: str, reason: str) -> None:
-    """A picture of a format that nothing reads is not said to be none."""
+def test_a_file_that_is_not_a_readable_image_has_the_true_reason(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    """A picture in an unsupported format isn't called "not an image"."""
     write_file(tmp_path / "x.jpg")
     write_file(tmp_path / name, b"II*\0 whatever" if name.endswith("NEF") else b"some text")
     (found,) = [f.unreadable for s in find_sources([tmp_path]).shards for f in s.files() if f.unreadable]

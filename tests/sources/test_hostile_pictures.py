@@ -1,4 +1,4 @@
-"""Pixels decide: metadata can't make a picture unreadable, and no file starts a program."""
+"""Bad metadata can't make a picture unreadable, and no file starts a program."""
 
 import io
 import random
@@ -28,24 +28,24 @@ def encoded(kind: str = "JPEG", **options: object) -> bytes:
 
 
 def exif(*entries: tuple[int, int, int, bytes], order: str = "<") -> bytes:
-    """A block of these entries: tag, type, count, value."""
+    """An EXIF block of these entries: tag, type, count, value."""
     packed = b"".join(struct.pack(f"{order}HHL4s", *entry) for entry in sorted(entries))
     head = b"II*\0\x08\0\0\0" if order == "<" else b"MM\0*\0\0\0\x08"
     return head + struct.pack(f"{order}H", len(entries)) + packed + bytes(4)
 
 
 def segment(marker: int, body: bytes) -> bytes:
-    """Of a JPEG."""
+    """A segment of a JPEG."""
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
-    """Of a PNG."""
+    """A chunk of a PNG."""
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def with_exif(kind: str, block: bytes) -> bytes:
-    """The picture with these bytes for EXIF."""
+    """The picture with these bytes as EXIF."""
     plain = encoded(kind)
     match kind:
         case "JPEG":
@@ -54,14 +54,14 @@ def with_exif(kind: str, block: bytes) -> bytes:
             return plain[:33] + chunk(b"eXIf", block) + plain[33:]
         case "WEBP":
             return encoded(kind, exif=block)
-    place = bytes(200)
-    held = encoded(kind, exif=exif() + place)
-    assert held.count(place) == 1
-    return held.replace(exif() + place, block.ljust(len(exif() + place), b"\0"))
+    padding = bytes(200)
+    padded = encoded(kind, exif=exif() + padding)
+    assert padded.count(padding) == 1
+    return padded.replace(exif() + padding, block.ljust(len(exif() + padding), b"\0"))
 
 
-def is_seen(content: bytes, *, turned: bool) -> bool:
-    """Whether it is read, with the size it should have, black on the left or turned to be black above."""
+def is_read(content: bytes, *, turned: bool) -> bool:
+    """Whether it is read with the right size, and is black on the left, or at the top if ``turned``."""
     picture, width, height = decode_rgb(content)
     size = SIZE[::-1] if turned else SIZE
     darker = picture.getpixel((8, 8)), picture.getpixel((size[0] - 8, size[1] - 8))
@@ -70,9 +70,9 @@ def is_seen(content: bytes, *, turned: bool) -> bool:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("order", "<>")
-def test_a_picture_is_read_and_turned_whatever_else_its_exif_holds(kind: str, order: str) -> None:
-    """Each type of entry with tags that should have others, any count and any value, before and behind the
-    orientation."""
+def test_a_picture_is_read_and_turned_whatever_else_is_in_its_exif(kind: str, order: str) -> None:
+    """Other entries, before and after the orientation, may have any count and value, and the wrong type for
+    their tag."""
     chance = random.Random(f"{kind} {order}")
     turn = (ORIENTATION, 3, 1, struct.pack(f"{order}HH", 6, 0))
     tags = (0x0103, 0x010F, 0x011A, 0x0128, 0x02BC, 0x8769, 0x8773, 0x8825, 0x9286, 0xA002, 0xA005, 0xFFFF)
@@ -85,12 +85,12 @@ def test_a_picture_is_read_and_turned_whatever_else_its_exif_holds(kind: str, or
         turned = chance.random() < 0.5
         block = exif(*entries, *([turn] if turned else []), order=order)
 
-        assert is_seen(with_exif(kind, block), turned=turned)
+        assert is_read(with_exif(kind, block), turned=turned)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_picture_is_read_whatever_bytes_its_exif_is(kind: str) -> None:
-    """Noise, zeros, whole blocks with bytes changed, and noise behind the mark of each kind of TIFF."""
+    """Noise, zeros, valid blocks with changed bytes, and noise after the header of each kind of TIFF."""
     chance = random.Random(kind)
     turn = exif((ORIENTATION, 3, 1, b"\x06\0\0\0"), (0x0128, 3, 1, b"\x02\0\0\0"))
     marks = [b"", b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"]
@@ -111,16 +111,16 @@ def test_a_picture_is_read_whatever_bytes_its_exif_is(kind: str) -> None:
      (2, b"\x06\0\0\0", False), (3, b"\0\x06\0\0", False), (3, b"\x09\0\0\0", False),
      (4, b"\xff" * 4, False)],
 )  # fmt: skip
-def test_an_orientation_of_any_type_of_number_counts(kind: int, value: bytes, turned: bool) -> None:
-    """One that is out of range is none."""
-    assert is_seen(with_exif("JPEG", exif((ORIENTATION, kind, 1, value))), turned=turned)
+def test_an_orientation_of_any_numeric_type_counts(kind: int, value: bytes, turned: bool) -> None:
+    """A value out of range is ignored."""
+    assert is_read(with_exif("JPEG", exif((ORIENTATION, kind, 1, value))), turned=turned)
 
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description %s/></x:xmpmeta>'
 
 
 @pytest.mark.parametrize("form", [b'tiff:Orientation="6"', b"><tiff:Orientation>6</tiff:Orientation><a"])
-def test_an_orientation_in_xmp_counts_where_exif_has_none(form: bytes) -> None:
+def test_an_orientation_in_xmp_counts_if_exif_has_none(form: bytes) -> None:
     """In JPEG, PNG and WebP."""
     packet = XMP % form
     jpeg, png = encoded("JPEG"), encoded("PNG")
@@ -128,51 +128,51 @@ def test_an_orientation_in_xmp_counts_where_exif_has_none(form: bytes) -> None:
     in_png = png[:33] + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet) + png[33:]
     upright = exif((ORIENTATION, 3, 1, b"\x01\0\0\0"))
 
-    assert is_seen(in_jpeg, turned=True)
-    assert is_seen(in_png, turned=True)
-    assert is_seen(encoded("WEBP", xmp=packet), turned=True)
-    assert is_seen(in_jpeg[:2] + segment(0xE1, b"Exif\0\0" + upright) + in_jpeg[2:], turned=False)
+    assert is_read(in_jpeg, turned=True)
+    assert is_read(in_png, turned=True)
+    assert is_read(encoded("WEBP", xmp=packet), turned=True)
+    assert is_read(in_jpeg[:2] + segment(0xE1, b"Exif\0\0" + upright) + in_jpeg[2:], turned=False)
 
 
 @pytest.mark.parametrize("name", [b"Raw profile type exif", b"Raw profile type APP1"])
 def test_exif_as_text_in_a_png_counts(name: bytes) -> None:
-    """As ImageMagick wrote it, packed or not."""
+    """As ImageMagick wrote it, compressed or not."""
     block = b"Exif\0\0" + exif((ORIENTATION, 3, 1, b"\x06\0\0\0"))
     text = b"\nexif\n%8d\n" % len(block) + block.hex().encode()
     png = encoded("PNG")
 
-    assert is_seen(png[:33] + chunk(b"tEXt", name + b"\0" + text) + png[33:], turned=True)
-    assert is_seen(png[:33] + chunk(b"zTXt", name + b"\0\0" + zlib.compress(text)) + png[33:], turned=True)
+    assert is_read(png[:33] + chunk(b"tEXt", name + b"\0" + text) + png[33:], turned=True)
+    assert is_read(png[:33] + chunk(b"zTXt", name + b"\0\0" + zlib.compress(text)) + png[33:], turned=True)
 
 
-def test_metadata_of_any_size_is_no_hindrance() -> None:
-    """Profiles and texts that are larger than Pillow takes, one by one or together."""
+def test_metadata_may_have_any_size() -> None:
+    """Profiles and texts that exceed Pillow's limits, individually or together."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     text, texts = PngInfo(), PngInfo()
     text.add_text("parameters", "x" * MORE_THAN_PILLOW_TAKES, zip=True)
     for number in range(70):
         texts.add_text(f"note {number}", "x" * (1 << 20), zip=True)
 
-    assert is_seen(encoded("PNG", icc_profile=profile + bytes(MORE_THAN_PILLOW_TAKES)), turned=False)
-    assert is_seen(encoded("PNG", pnginfo=text), turned=False)
-    assert is_seen(encoded("PNG", pnginfo=texts), turned=False)
-    assert is_seen(encoded("WEBP", icc_profile=bytes(MORE_THAN_PILLOW_TAKES)), turned=False)
-    assert is_seen(encoded("TIFF", icc_profile=bytes(MORE_THAN_PILLOW_TAKES)), turned=False)
+    assert is_read(encoded("PNG", icc_profile=profile + bytes(MORE_THAN_PILLOW_TAKES)), turned=False)
+    assert is_read(encoded("PNG", pnginfo=text), turned=False)
+    assert is_read(encoded("PNG", pnginfo=texts), turned=False)
+    assert is_read(encoded("WEBP", icc_profile=bytes(MORE_THAN_PILLOW_TAKES)), turned=False)
+    assert is_read(encoded("TIFF", icc_profile=bytes(MORE_THAN_PILLOW_TAKES)), turned=False)
 
 
 @pytest.mark.parametrize("name", b"iCCP zTXt iTXt tEXt eXIf pHYs gAMA cHRM acTL fcTL fdAT caBX tIME".split())
-def test_a_chunk_beside_the_pixels_may_be_anything(name: bytes) -> None:
+def test_a_chunk_of_metadata_may_contain_anything(name: bytes) -> None:
     """Too short, garbage, or with a wrong checksum."""
     png = encoded("PNG")
     for body in (b"", b"\0", b"\xff" * 40, b"icc\0\0garbage"):
         for odd in (chunk(name, body), chunk(name, body)[:-1] + b"!"):
-            assert is_seen(png[:33] + odd + png[33:], turned=False)
-            assert is_seen(png[:-12] + odd + png[-12:], turned=False)
+            assert is_read(png[:33] + odd + png[33:], turned=False)
+            assert is_read(png[:-12] + odd + png[-12:], turned=False)
 
 
 @pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF, 0xFE])
-def test_a_segment_beside_the_pixels_may_be_anything(marker: int) -> None:
-    """Also what begins as another program writes it and ends as none does; and junk between segments."""
+def test_a_segment_of_metadata_may_contain_anything(marker: int) -> None:
+    """Also with a valid beginning followed by garbage, and with junk between segments."""
     jpeg = encoded()
     for head in (
         b"",
@@ -184,19 +184,19 @@ def test_a_segment_beside_the_pixels_may_be_anything(marker: int) -> None:
     ):
         for body in (head, head + b"\xff" * 30):
             odd = segment(marker, body)
-            assert is_seen(jpeg[:2] + odd + jpeg[2:], turned=False)
-            assert is_seen(jpeg[:2] + odd + b"junk\xff\xff" + jpeg[2:], turned=False)
+            assert is_read(jpeg[:2] + odd + jpeg[2:], turned=False)
+            assert is_read(jpeg[:2] + odd + b"junk\xff\xff" + jpeg[2:], turned=False)
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 500, b"\xff\xd8\xff\xe0 no picture", b"\xff\xd9", b"MPF" * 99])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
-def test_what_stands_behind_a_picture_is_not_its_damage(kind: str, tail: bytes) -> None:
-    """Phones and cameras append films, depths and previews."""
-    assert is_seen(encoded(kind) + tail, turned=False)
+def test_bytes_after_a_picture_are_not_damage(kind: str, tail: bytes) -> None:
+    """Phones and cameras append videos, depth maps and previews."""
+    assert is_read(encoded(kind) + tail, turned=False)
 
 
-def test_the_tags_of_a_tiff_may_be_anything_but_those_of_its_pixels() -> None:
-    """Any number of strange ones among them, in both byte orders."""
+def test_tags_of_a_tiff_may_contain_anything_except_those_of_its_pixels() -> None:
+    """Several invalid tags among them, in both byte orders."""
     chance = random.Random(1)
     for number in range(60):
         order = "<>"[number % 2]
@@ -223,20 +223,20 @@ def test_the_tags_of_a_tiff_may_be_anything_but_those_of_its_pixels() -> None:
         grey = (b"\0" * (SIZE[0] // 2) + b"\xff" * (SIZE[0] // 2)) * SIZE[1]
         head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HL", 42, 8 + len(grey))
 
-        assert is_seen(head + grey + exif(*entries, order=order)[8:], turned=turned)
+        assert is_read(head + grey + exif(*entries, order=order)[8:], turned=turned)
 
 
 @pytest.mark.parametrize("tag", [292, 293, 317, 332, 338, 339, 529, 530, 531, 532])
 @pytest.mark.parametrize("count", [0, 9])
-def test_a_tag_of_a_tiff_that_has_a_default_may_be_without_values(tag: int, count: int) -> None:
-    """None, or behind the end of the file."""
+def test_a_tag_of_a_tiff_with_a_default_may_have_no_values(tag: int, count: int) -> None:
+    """A count of 0, or values beyond the end of the file."""
     needed = {256: SIZE[0], 257: SIZE[1], 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: SIZE[1]}
     needed[279] = SIZE[0] * SIZE[1]
     entries = [(number, 4, 1, struct.pack("<L", value)) for number, value in needed.items()]
     grey = (b"\0" * (SIZE[0] // 2) + b"\xff" * (SIZE[0] // 2)) * SIZE[1]
     head = b"II*\0" + struct.pack("<L", 8 + len(grey))
 
-    assert is_seen(head + grey + exif(*entries, (tag, 4, count, b"\xff" * 4))[8:], turned=False)
+    assert is_read(head + grey + exif(*entries, (tag, 4, count, b"\xff" * 4))[8:], turned=False)
 
 
 @pytest.mark.parametrize(
@@ -249,15 +249,15 @@ def test_a_tag_of_a_tiff_that_has_a_default_may_be_without_values(tag: int, coun
      b"GRIB" + bytes(40), b"\x89HDF\r\n\x1a\n" + bytes(40), b"BUFR" + bytes(40), b"<svg xmlns='a'/>"],
 )  # fmt: skip
 def test_no_program_is_started_for_a_file(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow would hand PostScript to Ghostscript, whatever the file is called. It is no image here."""
+    """Pillow would pass PostScript to Ghostscript, whatever the file's name. Here it isn't an image."""
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
     for read in (decode_rgb, upright_size):
         with pytest.raises(UnreadableImageError, match=r"^unknown format: "):
             read(content)
 
 
-def test_images_are_opened_in_one_place() -> None:
-    """Pillow's own choice of a decoder reaches all of them; who opens a file must say which ones may."""
+def test_every_call_that_opens_images_restricts_their_formats() -> None:
+    """By default, Pillow tries all its decoders, so each call has to name the formats."""
     root = Path(__file__).parents[2]
     product = [root / name for name in ("triptych", "grouping", "captioning", "filtering", "export")]
     opening = [

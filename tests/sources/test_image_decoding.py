@@ -1,4 +1,4 @@
-"""Bytes become upright RGB pictures, or a reason; sizes come from headers."""
+"""Bytes become upright RGB pictures, or are refused with a reason; sizes are read from headers."""
 
 import io
 import struct
@@ -45,7 +45,7 @@ def test_every_mode_of_every_format_becomes_rgb(mode: str, kind: str) -> None:
 
 
 def _quadrants() -> Image.Image:
-    """Red, green, blue and white, wider than high."""
+    """Quadrants in red, green, blue and white, wider than high."""
     image = Image.new("RGB", (64, 32), "white")
     for at, colour in (((0, 0), "red"), ((32, 0), "lime"), ((0, 16), "blue")):
         image.paste(colour, (*at, at[0] + 32, at[1] + 16))
@@ -62,13 +62,13 @@ UNDO = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""How an upright picture is turned to be stored with each EXIF orientation."""
+"""How an upright picture is transposed to be stored with each EXIF orientation."""
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_applied_once_to_picture_and_size(kind: str, orientation: int) -> None:
-    """All eight, in every format that knows them."""
+    """All eight orientations, in every format that supports them."""
     turn = UNDO[orientation]
     stored = _quadrants().transpose(turn) if turn is not None else _quadrants()
     exif = Image.Exif()
@@ -88,15 +88,15 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("has_comment", [False, True])
-def test_an_orientation_behind_the_pixels_of_a_png_counts(has_comment: bool) -> None:
-    """The format allows it; some cameras' exports do it, among other chunks."""
+def test_an_orientation_after_the_pixels_of_a_png_counts(has_comment: bool) -> None:
+    """The format allows it, and some cameras' exports have it, among other chunks."""
     exif = Image.Exif()
     exif[ORIENTATION] = 6
-    behind = _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    trailing = _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     if has_comment:
-        behind = _chunk(b"tEXt", b"date:modify\x002024") + behind
+        trailing = _chunk(b"tEXt", b"date:modify\x002024") + trailing
     plain = _encode(_quadrants(), "PNG")
-    content = plain[:-12] + behind + plain[-12:]
+    content = plain[:-12] + trailing + plain[-12:]
     image, width, height = decode_rgb(content)
 
     assert (32, 64) == (width, height) == image.size == upright_size(content)
@@ -104,20 +104,20 @@ def test_an_orientation_behind_the_pixels_of_a_png_counts(has_comment: bool) -> 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_a_size_is_known_without_decoding(kind: str) -> None:
-    """It comes of files whose pixels are spoilt, and is that of the whole file."""
+    """Files with damaged pixels give the same size as intact ones."""
     content = _encode(_noise(), kind, **({"compression": "tiff_lzw"} if kind == "TIFF" else {}))
-    spoilt = bytearray(content)
+    damaged = bytearray(content)
     middle = slice(len(content) * 2 // 5, len(content) * 4 // 5)
-    spoilt[middle] = bytes(0xA5 ^ byte for byte in spoilt[middle])
-    if kind == "TIFF":  # its directory stands at the end
-        spoilt = bytearray(content)
-        spoilt[20:4000] = b"\xff" * 3980
+    damaged[middle] = bytes(0xA5 ^ byte for byte in damaged[middle])
+    if kind == "TIFF":  # its directory is at the end
+        damaged = bytearray(content)
+        damaged[20:4000] = b"\xff" * 3980
 
-    assert (200, 160) == upright_size(content) == upright_size(bytes(spoilt))
+    assert (200, 160) == upright_size(content) == upright_size(bytes(damaged))
 
 
-def test_the_size_of_a_png_costs_no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow by itself decodes it, to look for an orientation behind the pixels."""
+def test_the_size_of_a_png_is_known_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow alone would decode it to look for an orientation after the pixels."""
     content = _encode(_noise(), "PNG")
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
 
@@ -128,8 +128,8 @@ def test_the_size_of_a_png_costs_no_decoding(monkeypatch: pytest.MonkeyPatch) ->
     ("mode", "kind"),
     [("RGBA", "PNG"), ("LA", "PNG"), ("RGBA", "WEBP"), ("RGBA", "GIF"), ("RGBA", "TIFF"), ("RGBA", "AVIF")],
 )  # fmt: skip
-def test_alpha_is_laid_on_white(mode: str, kind: str) -> None:
-    """What is transparent is white, not black; what isn't stays."""
+def test_transparency_becomes_white(mode: str, kind: str) -> None:
+    """Transparent pixels become white, not black; opaque ones don't change."""
     image = Image.new(mode, (40, 40), (0,) * len(mode))
     image.paste((0,) * (len(mode) - 1) + (255,), (0, 0, 20, 40))
     found, _, _ = decode_rgb(_encode(image, kind))
@@ -139,8 +139,8 @@ def test_alpha_is_laid_on_white(mode: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "transparent"), [("P", 0), ("L", 0), ("RGB", (0, 0, 0)), ("1", 0)])
-def test_a_colour_that_stands_for_transparent_is_white(mode: str, transparent: object) -> None:
-    """PNG without alpha can name one."""
+def test_a_colour_declared_transparent_becomes_white(mode: str, transparent: object) -> None:
+    """A PNG without alpha can declare one."""
     found, _, _ = decode_rgb(_encode(Image.new(mode, (4, 4), 0), "PNG", transparency=transparent))
 
     assert (255, 255, 255) == found.getpixel((0, 0))
@@ -149,7 +149,7 @@ def test_a_colour_that_stands_for_transparent_is_white(mode: str, transparent: o
 @pytest.mark.parametrize(("mode", "kind"), [("I;16", "PNG"), ("I;16", "TIFF"), ("I;16B", "TIFF")])
 @pytest.mark.parametrize(("level", "grey"), [(0, 0), (32768, 128), (65535, 255)])
 def test_sixteen_bits_keep_their_brightness(mode: str, kind: str, level: int, grey: int) -> None:
-    """Mid grey of 16 bits is mid grey of 8, in either byte order."""
+    """Mid grey in 16 bits is mid grey in 8, in either byte order."""
     image, _, _ = decode_rgb(_encode(Image.new(mode, (4, 4), level), kind))
 
     assert (grey, grey, grey) == image.getpixel((0, 0))
@@ -171,29 +171,29 @@ def test_sixteen_bits_keep_their_brightness(mode: str, kind: str, level: int, gr
     ],
 )
 def test_wide_levels_become_visible(kind: str, levels: list[float], greys: list[int]) -> None:
-    """32-bit pictures don't say what white is: the range of 1, 8 or 16 bits that holds them, else the
-    brightest. A float that is a little brighter is white, too, and an absurd one is none."""
+    """32-bit pictures don't define white: it is the end of the range of 1, 8 or 16 bits that fits, otherwise
+    the brightest level. A float that is slightly brighter is white, too; an absurd one is ignored."""
     image, _, _ = decode_rgb(_encode(Image.fromarray(np.array([levels], kind)), "TIFF"))
 
     assert [(grey, grey, grey) for grey in greys] == [image.getpixel((x, 0)) for x in range(4)]
 
 
 def _cmyk_jpeg(components: tuple[int, int, int, int], transform: int) -> bytes:
-    """As Adobe's programs write it: inverted, with a marker that says whether CMY are stored as YCC."""
+    """A JPEG like those of Adobe's programs: inverted, with a marker for CMY stored as YCC."""
     content = _encode(Image.new("CMYK", (32, 32), tuple(255 - c for c in components)), "JPEG", quality=100)
     marker = content.index(b"Adobe")
     return content[: marker + 11] + bytes([transform]) + content[marker + 12 :]
 
 
 def test_inverted_cmyk_is_not_a_negative() -> None:
-    """Adobe stores 255 for no ink. Here: full cyan and nothing else."""
+    """Adobe stores 255 for no ink. Here: full cyan, and no other ink."""
     image, _, _ = decode_rgb(_cmyk_jpeg((0, 255, 255, 255), transform=0))
     red, green, blue = image.getpixel((16, 16))  # type: ignore[misc]
 
     assert red < 20 and green > 235 and blue > 235
 
 
-def test_cmyk_stored_as_ycck_is_turned_back() -> None:
+def test_cmyk_stored_as_ycck_is_converted_back() -> None:
     """The same cyan: its ink as luma and chroma is Y 76, Cb 85, Cr 255."""
     image, _, _ = decode_rgb(_cmyk_jpeg((76, 85, 255, 255), transform=2))
     red, green, blue = image.getpixel((16, 16))  # type: ignore[misc]
@@ -202,8 +202,8 @@ def test_cmyk_stored_as_ycck_is_turned_back() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
-def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
-    """Also of the pages of a TIFF."""
+def test_the_first_frame_of_an_animation_is_read(kind: str) -> None:
+    """Also the first page of a TIFF."""
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue", "lime")]
     image, width, height = decode_rgb(_encode(frames[0], kind, save_all=True, append_images=frames[1:]))
     red, green, blue = image.getpixel((16, 16))  # type: ignore[misc]
@@ -212,8 +212,8 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     assert red > 200 and green < 60 and blue < 60
 
 
-def test_a_draft_is_smaller_but_never_below_what_was_asked() -> None:
-    """JPEG scaling saves work and keeps the stated size that of the original."""
+def test_a_draft_is_smaller_but_never_below_the_requested_size() -> None:
+    """A JPEG is decoded at a reduced scale; the reported size is the original's."""
     image, width, height = decode_rgb(_encode(Image.new("RGB", (1600, 1200)), "JPEG"), draft_side_px=224)
 
     assert (width, height) == (1600, 1200)
@@ -221,8 +221,8 @@ def test_a_draft_is_smaller_but_never_below_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
-def test_a_file_cut_short_is_refused(kind: str) -> None:
-    """Half a picture is not a picture, draft or not."""
+def test_a_truncated_file_is_refused(kind: str) -> None:
+    """Half a file is refused, with or without a draft."""
     content = _encode(_noise(), kind)
     for draft_side_px in (None, 64):
         with pytest.raises(UnreadableImageError):
@@ -230,14 +230,14 @@ def test_a_file_cut_short_is_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"", "empty: "), (b"no image" * 9, "unknown format: ")])
-def test_what_is_no_image_has_its_class_as_reason(content: bytes, reason: str) -> None:
-    """Failures are counted by what stands before the colon."""
+def test_a_reason_begins_with_its_class(content: bytes, reason: str) -> None:
+    """Failures are counted by the text before the colon."""
     with pytest.raises(UnreadableImageError, match=reason):
         decode_rgb(content)
 
 
 def test_real_photographs_decode(photos: Path) -> None:
-    """Whatever the wild holds: every one decodes, upright and whole."""
+    """Each one decodes to its reported size."""
     for path in sorted(photos.rglob("*.[jJ][pP]*[gG]")):
         image, width, height = decode_rgb(path.read_bytes())
 

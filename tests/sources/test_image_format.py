@@ -1,4 +1,4 @@
-"""Bytes tell what format they are."""
+"""An image's format is recognised from its first bytes."""
 
 import io
 
@@ -20,8 +20,8 @@ def _encoded(kind: str) -> bytes:
      ("AVIF", "AVIF"), ("JPEG2000", "JPEG 2000"), ("PPM", "Netpbm"), ("ICO", "icon"),
      ("DDS", "DirectDraw Surface"), ("QOI", "QOI")],
 )  # fmt: skip
-def test_a_picture_of_each_format_is_known_by_its_first_bytes(kind: str, name: str) -> None:
-    """As Pillow writes it."""
+def test_each_format_is_recognised(kind: str, name: str) -> None:
+    """As written by Pillow."""
     found = image_format(_encoded(kind)[:HEAD_BYTES])
 
     assert found is not None
@@ -47,8 +47,8 @@ def test_a_picture_of_each_format_is_known_by_its_first_bytes(kind: str, name: s
         (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "camera raw"),
     ],
 )
-def test_formats_are_known_by_the_brands_and_marks_of_other_writers(head: bytes, name: str) -> None:
-    """Of one family of files HEIC and AVIF are told apart."""
+def test_brands_and_marks_of_other_writers_are_recognised(head: bytes, name: str) -> None:
+    """HEIC and AVIF are distinguished, though they share a container format."""
     found = image_format(head.ljust(HEAD_BYTES, b"\0"))
 
     assert found is not None
@@ -61,6 +61,6 @@ def test_formats_are_known_by_the_brands_and_marks_of_other_writers(head: bytes,
      b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", b"RIFF\0\0\0\0WAVEfmt ",
      b"\0" * 64, b"\0\0\0\x18ftyp", b"PK\x03\x04", b"\x1f\x8b\x08\0", b"<svg xmlns=", b"\x89HDF\r\n\x1a\n"],
 )  # fmt: skip
-def test_what_is_no_image_has_no_format(head: bytes) -> None:
-    """Texts, programs for printers, films, archives."""
+def test_other_files_have_no_format(head: bytes) -> None:
+    """Texts, PostScript, videos and archives."""
     assert image_format(head) is None

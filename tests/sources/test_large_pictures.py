@@ -1,4 +1,4 @@
-"""One limit on pixels, and memory that large pictures share."""
+"""One limit on pixels, and a memory budget that large pictures share."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def only_a_header(kind: str, width: int, height: int) -> bytes:
-    """A file that says to be that large, and has no pixels."""
+    """A file whose header gives this size, without pixels."""
     if kind == "PNG":
         header = b"IHDR" + struct.pack(">LLBBBBB", width, height, 1, 0, 0, 0, 0)
         ends = struct.pack(">L", zlib.crc32(header)) + b"\0\0\0\xffIDAT"
@@ -43,21 +43,21 @@ def only_a_header(kind: str, width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "PPM"])
-def test_more_than_the_limit_is_refused_unread(kind: str) -> None:
-    """Its size is told all the same, and nothing is made for its pixels."""
+def test_a_picture_above_the_limit_is_refused_without_decoding(kind: str) -> None:
+    """Its size can still be read, and no memory is allocated for its pixels."""
     content = only_a_header(kind, 20_001, 20_000)
 
     assert (20_001, 20_000) == upright_size(content)
     with pytest.raises(UnreadableImageError, match=r"^too large: 20001 x 20000 pixels$"):
         decode_rgb(content)
-    if kind != "GIF":  # whose frames may be smaller
+    if kind != "GIF":  # its frames may be smaller
         with pytest.raises(UnreadableImageError, match=r"^(truncated|damaged): "):
             decode_rgb(only_a_header(kind, 2_001, 2_000))
 
 
 @pytest.mark.slow
 def test_the_limit_is_the_only_one() -> None:
-    """Pillow's own, which others in the process rely on, is neither changed nor met."""
+    """Pillow's own limit, which other code in the process relies on, is neither changed nor applied."""
     width, height = 19_990, 20_000
     before = Image.MAX_IMAGE_PIXELS
     content = encoded(Image.new("1", (width, height), 1), "TIFF", compression="group4")
@@ -71,14 +71,14 @@ def test_the_limit_is_the_only_one() -> None:
 
 
 def test_pictures_are_decoded_within_a_budget_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Budget for two and a half pictures: of eight threads at most two decode at once, and all finish."""
+    """The budget is two and a half pictures: at most two of eight threads decode at once, and all finish."""
     content = encoded(Image.new("RGB", (450, 300)), "PNG")
-    decoding, seen, lock = [0], [0], threading.Lock()
+    decoding, most_at_once, lock = [0], [0], threading.Lock()
 
     def counted(*arguments: object) -> Image.Image:
         with lock:
             decoding[0] += 1
-            seen[0] = max(seen[0], decoding[0])
+            most_at_once[0] = max(most_at_once[0], decoding[0])
         try:
             return to_rgb(*arguments)  # type: ignore[arg-type]
         finally:
@@ -94,15 +94,15 @@ def test_pictures_are_decoded_within_a_budget_of_pixels(monkeypatch: pytest.Monk
     for thread in threads:
         thread.join()
 
-    assert 1 <= seen[0] <= 2
+    assert 1 <= most_at_once[0] <= 2
     assert budget.peak <= 2 * 450 * 300
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "F", "I", "CMYK"])
-def test_a_picture_that_is_reduced_in_stripes_looks_as_one_that_is_not(
+def test_a_picture_reduced_in_stripes_looks_like_one_reduced_at_once(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the edges of stripes, too, and with one white for all of them."""
+    """Also at the edges of stripes, and with one white level for all stripes."""
     monkeypatch.setattr("triptych.sources.pixels.to_rgb.STRIPE_PIXELS", 5_000)
     levels = np.random.default_rng(3).integers(0, 256, (331, 203, 4), np.uint8)
     if mode in ("I;16", "I", "F"):
@@ -116,7 +116,7 @@ def test_a_picture_that_is_reduced_in_stripes_looks_as_one_that_is_not(
     assert np.array_equal(np.asarray(small), np.asarray(to_rgb(picture).reduce(4)))
 
 
-PEAK = """
+PRINTS_PEAK_MEMORY = """
 import io, resource, sys, threading
 from triptych.sources.image_decoding import decode_rgb
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -128,11 +128,11 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 @pytest.mark.slow
-def test_large_pictures_at_once_hold_little_more_than_one(tmp_path: Path) -> None:
-    """Two of 36 million transparent pixels: four bytes each, and a stripe."""
+def test_two_large_pictures_at_once_need_little_more_than_their_pixels(tmp_path: Path) -> None:
+    """Two pictures of 36 million transparent pixels: four bytes per pixel, and a stripe."""
     path = tmp_path / "large.png"
     Image.new("RGBA", (6_000, 6_000), (255, 0, 0, 128)).save(path, compress_level=1)
-    command = [sys.executable, "-c", PEAK, *[str(path)] * 2]
+    command = [sys.executable, "-c", PRINTS_PEAK_MEMORY, *[str(path)] * 2]
     peak_mib = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     assert peak_mib < 600

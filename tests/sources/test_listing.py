@@ -1,4 +1,4 @@
-"""Patterns and lists come to files with the keys that the folder itself would give."""
+"""Patterns and lists give files the same keys as their folder would."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from triptych.sources.opening import open_sources
 
 @pytest.fixture
 def pile(tmp_path: Path) -> Path:
-    """Images at three depths, a sidecar, tars, a hidden folder and a link back."""
+    """Images at three depths, a sidecar, tars, a hidden folder and a link back to the top."""
     for name in ("x.jpg", "a/x.jpg", "a/b/y.png", "a/b/y.json", ".hidden/z.jpg"):
         write_file(tmp_path / "photos" / name)
     for number in range(3):
@@ -35,18 +35,18 @@ def pile(tmp_path: Path) -> Path:
     ],
 )
 def test_a_pattern_gives_keys_below_its_first_wildcard(pile: Path, pattern: str, found: list[str]) -> None:
-    """Folders that match are walked; what is hidden is not matched; links back end the walk."""
+    """Matching folders are searched; hidden ones don't match; links back aren't followed."""
     assert found == keys(pile / pattern)
 
 
 def test_a_pattern_that_matches_nothing_is_a_usage_error(pile: Path) -> None:
-    """Not an empty dataset."""
+    """It isn't an empty dataset."""
     with pytest.raises(UsageError, match="matches nothing"):
         open_sources([pile / "photos" / "*.webp"])
 
 
-def test_a_folder_whose_name_looks_like_a_pattern_is_meant_itself(pile: Path) -> None:
-    """What is there is taken as it stands, also in front of a real wildcard."""
+def test_an_existing_folder_is_not_taken_for_a_pattern(pile: Path) -> None:
+    """Also if a real wildcard follows it."""
     write_file(pile / "[2023]" / "z.jpg")
 
     assert ["z.jpg"] == keys(pile / "[2023]")
@@ -55,7 +55,7 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_meant_itself(pile: Path) ->
 
 @pytest.mark.parametrize("suffix", [".txt", ".lst"])
 def test_a_list_names_files_relative_to_itself_or_absolutely(pile: Path, suffix: str) -> None:
-    """Keys are paths below the list's folder, wherever it can be; one that is named twice counts once."""
+    """Keys are paths below the list's folder if possible. A file named twice counts once."""
     elsewhere = write_file(pile / "elsewhere" / "e.jpg")
     lines = ["a/x.jpg", "", f"{pile}/photos/x.jpg", "a/../a/x.jpg", "../sa1b/sa_000000.tar", str(elsewhere)]
     named = write_file(pile / "photos" / f"train{suffix}", "\r\n".join(lines).encode())
@@ -67,8 +67,8 @@ def test_a_list_names_files_relative_to_itself_or_absolutely(pile: Path, suffix:
     assert all(all(read_again(shard)) for shard in open_sources([named]))
 
 
-def test_an_object_that_is_listed_by_two_schemes_counts_once(tmp_path: Path) -> None:
-    """In one list or in several; the first one is read."""
+def test_an_object_listed_with_two_schemes_counts_once(tmp_path: Path) -> None:
+    """In one list or in several; the first URL is used."""
     lines = b"http://x.org/a.jpg\nhttps://x.org/a.jpg\nhttps://x.org/b.jpg\nHTTP://x.org/b.jpg\n"
     one, two = (write_file(tmp_path / name, lines) for name in ("one.txt", "two.txt"))
     two.write_bytes(b"https://x.org/a.jpg\nhttp://x.org/c.jpg\n")
@@ -85,15 +85,15 @@ def test_an_object_that_is_listed_by_two_schemes_counts_once(tmp_path: Path) -> 
 
 
 def test_objects_of_two_stores_that_would_share_a_key_are_refused(tmp_path: Path) -> None:
-    """They are not the same; there is no folder to put links into."""
+    """They are different objects. The error doesn't advise links, which exist only for files."""
     named = write_file(tmp_path / "list.txt", b"s3://x.org/a.jpg\nhttps://x.org/a.jpg\n")
 
     with pytest.raises(UsageError, match=r"both get the key x\.org/a\.jpg; name only one of them"):
         open_sources([named])
 
 
-def test_a_listed_file_that_is_not_there_is_a_record(pile: Path) -> None:
-    """With its reason; so is a listed tar, and a name that is no image."""
+def test_a_missing_listed_file_is_recorded(pile: Path) -> None:
+    """With its reason; so are a missing tar, and a name that isn't an image's."""
     named = write_file(pile / "photos" / "list.txt", b"x.jpg\nnone.jpg\nnone.tar\nnotes.md\n")
 
     assert ["x.jpg"] == keys(named)
@@ -101,7 +101,7 @@ def test_a_listed_file_that_is_not_there_is_a_record(pile: Path) -> None:
 
 
 def test_a_list_of_a_terabyte_without_a_line_is_a_usage_error(pile: Path) -> None:
-    """It is not read to its end."""
+    """It isn't read to its end."""
     with (pile / "list.txt").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(UsageError, match="expected a file a line"):
@@ -109,7 +109,7 @@ def test_a_list_of_a_terabyte_without_a_line_is_a_usage_error(pile: Path) -> Non
 
 
 @pytest.mark.parametrize("lines", [b"photos/x.jpg\nphotos/a/x.jpg\n", b"", b"\n\n"])
-def test_a_list_of_nothing_that_is_there_is_a_usage_error(pile: Path, lines: bytes) -> None:
-    """Most likely its paths were relative to another folder."""
+def test_a_list_without_any_existing_file_is_a_usage_error(pile: Path, lines: bytes) -> None:
+    """Its paths are probably relative to another folder."""
     with pytest.raises(UsageError, match=r"none of the \d files .* relative to the list's folder"):
         open_sources([write_file(pile / "photos" / "list.txt", lines)])

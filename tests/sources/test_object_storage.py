@@ -1,4 +1,4 @@
-"""Sources in object storage give what the same files on disk give, whatever the network does."""
+"""Sources in object storage give the same files as on disk, whatever the network does."""
 
 import tarfile
 import threading
@@ -32,13 +32,13 @@ IMAGE_BYTES, LARGE_IMAGES = 300_000, 60
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between tries."""
+    """Shorten the pauses between attempts."""
     monkeypatch.setattr(remote_storage, "PAUSES_S", (0.01,) * 7)
 
 
 @pytest.fixture(scope="module")
 def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One of every kind of source, with what isn't an image among it."""
+    """One of every kind of source, with some files that aren't images."""
     folder = tmp_path_factory.mktemp("storage") / "pile"
     for number in range(30):
         write_file(folder / "loose" / f"{number:02d}.jpg", jpeg(number))
@@ -56,13 +56,13 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(pile: Path, s3_port: int) -> str:
-    """A copy of it."""
+    """The URL of a copy of ``pile``."""
     return uploaded(pile, "pile")
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tar and a table of what begins as pictures do: more than two blocks of each."""
+    """A tar and a table of bytes that begin like JPEGs, each larger than two blocks."""
     folder = tmp_path_factory.mktemp("storage") / "large"
     rng = np.random.default_rng(7)
     images = [b"\xff\xd8\xff" + rng.bytes(IMAGE_BYTES) for _ in range(LARGE_IMAGES)]
@@ -73,12 +73,12 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def large_url(large: Path, s3_port: int) -> str:
-    """A copy of it."""
+    """The URL of a copy of ``large``."""
     return uploaded(large, "large")
 
 
 def contents(shards: list[Shard]) -> dict[str, list[tuple[str, bytes, int | None, str | None]]]:
-    """All files of each shard, but for when they were changed."""
+    """All files of each shard, without their modification times."""
     return {
         shard.name: [(file.key, file.content, file.offset_bytes, file.unreadable) for file in shard.files()]
         for shard in shards
@@ -86,7 +86,7 @@ def contents(shards: list[Shard]) -> dict[str, list[tuple[str, bytes, int | None
 
 
 def test_every_kind_of_source_gives_the_same_files_as_on_disk(pile: Path, url: str, tmp_path: Path) -> None:
-    """Keys, bytes, places, reasons; and each is read again by itself."""
+    """Keys, bytes, offsets and reasons; and each file can be reread."""
     local = open_sources([pile], unpack_to=tmp_path / "local")
     remote = open_sources([url], unpack_to=tmp_path / "remote")
 
@@ -95,7 +95,7 @@ def test_every_kind_of_source_gives_the_same_files_as_on_disk(pile: Path, url: s
 
 
 def test_texts_beside_images_are_read(pile: Path, url: str, tmp_path: Path) -> None:
-    """Files, members and columns."""
+    """From files, archive members and columns of tables."""
     shards = {shard.name: shard for shard in open_sources([url], unpack_to=tmp_path)}
 
     assert "a red thing" == Texts(shards["files-00000"], "txt").of("loose/00.jpg")
@@ -103,15 +103,15 @@ def test_texts_beside_images_are_read(pile: Path, url: str, tmp_path: Path) -> N
     assert "red 49" == Texts(shards["t"], "caption").of("t/49")
 
 
-def test_patterns_and_filters_choose_objects(url: str) -> None:
-    """As they choose files."""
+def test_patterns_and_filters_select_objects(url: str) -> None:
+    """As they select files."""
     assert ["sa_0"] == [shard.name for shard in open_sources([f"{url}/sub/sa_*.tar"])]
     (loose,) = open_sources([f"{url}/**/0[0-3].jpg"], InputConfig(exclude=("02.jpg",)))
     assert ["loose/00.jpg", "loose/01.jpg", "loose/03.jpg"] == [file.key for file in loose.files()]
 
 
-def test_a_list_names_urls_and_paths(pile: Path, url: str, tmp_path: Path) -> None:
-    """What lies beside the list has its path below; a URL what follows ``//``."""
+def test_a_list_may_name_urls_and_paths(pile: Path, url: str, tmp_path: Path) -> None:
+    """A file's key is its path below the list's folder, a URL's key the part after ``//``."""
     here = write_file(tmp_path / "here.jpg")
     lines = f"{url}/loose/03.jpg\n{url}/sub/sa_0.tar\nhere.jpg\n"
     shards = open_sources([write_file(tmp_path / "list.txt", lines.encode())])
@@ -126,8 +126,8 @@ def test_a_list_names_urls_and_paths(pile: Path, url: str, tmp_path: Path) -> No
     assert [jpeg(4)] == [file.content for file in listed.files()]
 
 
-def test_listings_have_more_than_one_page(s3_port: int) -> None:
-    """This server gives few objects at a time."""
+def test_listings_of_several_pages_are_read(s3_port: int) -> None:
+    """The test server lists few objects at a time."""
     files().pipe({f"{BUCKET}/many/{n:04d}.jpg": b"\xff\xd8\xff" for n in range(2 * PAGE_OBJECTS + 1)})
 
     assert 2 * PAGE_OBJECTS + 1 == sum(
@@ -135,15 +135,15 @@ def test_listings_have_more_than_one_page(s3_port: int) -> None:
     )
 
 
-def test_nothing_there_is_said(url: str) -> None:
-    """Of objects and buckets."""
+def test_missing_objects_and_buckets_are_usage_errors(url: str) -> None:
+    """So is a pattern without a match."""
     for missing in (f"{url}/none", "s3://no-such-bucket/x", f"{url}/*.webp"):
         with pytest.raises(UsageError, match=r"does not exist|matches nothing"):
             open_sources([missing])
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what installs it."""
+    """The error says how to install it. An unknown scheme is a usage error."""
     with pytest.raises(SetupError, match=r"uv pip install \"triptych\[gs\]"):
         open_sources(["gs://bucket/x"])
     with pytest.raises(UsageError, match="ftps://x: expected s3://"):
@@ -151,8 +151,8 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_connections_that_are_cut_cost_no_byte(large: Path, large_url: str, s3_port: int, seed: int) -> None:
-    """At moments that differ by seed, from within a header to after several blocks."""
+def test_no_byte_is_lost_if_connections_break(large: Path, large_url: str, s3_port: int, seed: int) -> None:
+    """They break at moments that depend on the seed, from within a header to after several blocks."""
     expected = contents(open_sources([large]))
 
     with CuttingProxy(s3_port, cut_after_bytes=(20_000, 12_000_000), seed=seed) as proxy, using(proxy.port):
@@ -165,8 +165,8 @@ def test_connections_that_are_cut_cost_no_byte(large: Path, large_url: str, s3_p
     assert [file[1] for file in expected["a"][::9]] == again
 
 
-def test_an_object_is_one_request(url: str, s3_port: int) -> None:
-    """Its size is known from the listing, or from when it was embedded."""
+def test_reading_an_object_takes_one_request(url: str, s3_port: int) -> None:
+    """Its size is known from the listing, or was recorded when it was embedded."""
     (shard,) = open_sources([f"{url}/loose"])
     with CuttingProxy(s3_port) as proxy, using(proxy.port):
         found = list(shard.files())
@@ -178,8 +178,8 @@ def test_an_object_is_one_request(url: str, s3_port: int) -> None:
     assert found[0].content == again
 
 
-def test_objects_whose_connections_are_cut_are_whole(tmp_path: Path, s3_port: int) -> None:
-    """What doesn't come at once is read in parts."""
+def test_an_object_is_complete_if_connections_break(tmp_path: Path, s3_port: int) -> None:
+    """An object that doesn't arrive in one request is read in parts."""
     content = b"\xff\xd8\xff" + np.random.default_rng(3).bytes(3_000_000)
     write_file(tmp_path / "cut" / "a.jpg", content)
     place = uploaded(tmp_path / "cut", "cut")
@@ -191,8 +191,8 @@ def test_objects_whose_connections_are_cut_are_whole(tmp_path: Path, s3_port: in
     assert [content] == found
 
 
-def test_only_the_bytes_of_an_image_are_fetched_again(large_url: str, s3_port: int) -> None:
-    """Of a tar; of a table its row group."""
+def test_rereading_an_image_fetches_only_its_bytes(large_url: str, s3_port: int) -> None:
+    """From a tar; from a table, only its row group."""
     tar, table = open_sources([large_url])
     offset = next(iter(tar.files())).offset_bytes
     with CuttingProxy(s3_port) as proxy, using(proxy.port):
@@ -202,7 +202,7 @@ def test_only_the_bytes_of_an_image_are_fetched_again(large_url: str, s3_port: i
         assert proxy.answered_bytes < 13 * IMAGE_BYTES
 
 
-def test_a_page_larger_than_all_blocks_that_are_held_is_fetched_once(tmp_path: Path, s3_port: int) -> None:
+def test_a_page_larger_than_the_block_cache_is_fetched_once(tmp_path: Path, s3_port: int) -> None:
     """pyarrow writes a row group of images as one page, and reads it at once."""
     rng = np.random.default_rng(1)
     images = [b"\xff\xd8\xff" + rng.bytes(IMAGE_BYTES) for _ in range(120)]
@@ -220,8 +220,8 @@ def test_a_page_larger_than_all_blocks_that_are_held_is_fetched_once(tmp_path: P
     assert fetched < 1.1 * table.stat().st_size
 
 
-def test_images_of_a_row_group_wait_while_the_next_one_comes() -> None:
-    """No more of them than may; who goes away ends the thread; what it meets is raised."""
+def test_prefetching_is_bounded_and_passes_errors_on() -> None:
+    """Few items are made ahead, closing ends the thread, and its errors are raised."""
     made = list[int]()
 
     def items() -> Iterator[int]:
@@ -244,7 +244,7 @@ def test_images_of_a_row_group_wait_while_the_next_one_comes() -> None:
 
 
 def test_counting_reads_little(large_url: str, s3_port: int) -> None:
-    """Headers alone."""
+    """Only headers are read."""
     shards = open_sources([f"{large_url}/a.tar"])
     with CuttingProxy(s3_port) as proxy, using(proxy.port):
         estimate = estimate_count(shards)
@@ -254,8 +254,8 @@ def test_counting_reads_little(large_url: str, s3_port: int) -> None:
     assert proxy.answered_bytes < 1_000_000
 
 
-def test_an_object_that_goes_after_listing_is_a_record(s3_port: int) -> None:
-    """Loose or an archive, with the reason that a file has."""
+def test_an_object_removed_after_listing_is_recorded(s3_port: int) -> None:
+    """With the same reason as a file."""
     s3 = files()
     s3.pipe_file(f"{BUCKET}/going/a.jpg", jpeg())
     s3.pipe_file(f"{BUCKET}/going/b.jpg", jpeg())
@@ -268,10 +268,10 @@ def test_an_object_that_goes_after_listing_is_a_record(s3_port: int) -> None:
 
 
 @pytest.mark.parametrize("kept_bytes", [10_000_000, 15_000_000])
-def test_an_archive_that_changes_while_it_is_read_is_an_error(
+def test_an_archive_that_changes_while_it_is_read_is_recorded(
     large: Path, s3_port: int, kept_bytes: int
 ) -> None:
-    """Not half of each; whether the new one has the bytes that are asked for next, or not."""
+    """Old and new bytes aren't mixed, whether or not the new archive is long enough for the next read."""
     path = f"{BUCKET}/changing/a.tar"
     files().put_file(str(large / "a.tar"), path)
     (shard,) = open_sources([f"s3://{path}"])
@@ -284,8 +284,8 @@ def test_an_archive_that_changes_while_it_is_read_is_an_error(
     assert (rest[-1].key, rest[-1].unreadable) == ("a.tar", "read error: changed while it was read")
 
 
-def test_storage_that_is_down_stops_instead_of_becoming_records(pile: Path, url: str, tmp_path: Path) -> None:
-    """The images are as they were; nobody is there to say so."""
+def test_unreachable_storage_is_an_error_instead_of_records(pile: Path, url: str, tmp_path: Path) -> None:
+    """The images may be fine, so they aren't recorded as unreadable."""
     shards = open_sources([url], unpack_to=tmp_path)
     with using(1, AWS_MAX_ATTEMPTS="1"):
         for shard in shards[-2:]:
@@ -294,10 +294,10 @@ def test_storage_that_is_down_stops_instead_of_becoming_records(pile: Path, url:
 
 
 class TestReading:
-    """Of one file, as ``open`` would read it."""
+    """One object is read like a file."""
 
-    def test_any_place(self, large: Path, large_url: str) -> None:
-        """Behind each other or not, also over the edges of blocks and behind the end."""
+    def test_any_range_can_be_read(self, large: Path, large_url: str) -> None:
+        """In any order, across the borders of blocks, and beyond the end."""
         expected = (large / "a.tar").read_bytes()
         rng = np.random.default_rng(3)
         for in_ranges in (False, True):
@@ -307,8 +307,8 @@ class TestReading:
                     file.seek(at)
                     assert expected[at : at + size] == file.read(size)
 
-    def test_what_is_held_is_bounded(self, monkeypatch: pytest.MonkeyPatch, large_url: str) -> None:
-        """To a few blocks, of any archive."""
+    def test_cached_blocks_are_bounded(self, monkeypatch: pytest.MonkeyPatch, large_url: str) -> None:
+        """For an archive of any size, to a few blocks."""
         monkeypatch.setattr(remote_file, "BLOCK_BYTES", 100_000)
         with open_regular(f"{large_url}/a.tar") as file:
             while file.read(30_000):
@@ -316,23 +316,23 @@ class TestReading:
                 assert cache.cache_info().currsize <= remote_file.CACHED_BLOCKS
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Nowhere."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
-    """A web server that knows whole files only, as the simplest do."""
-    handler = partial(_Quiet, directory=str(tmp_path / "web"))
+    """A web server that only serves whole files, like the simplest ones."""
+    handler = partial(_QuietHandler, directory=str(tmp_path / "web"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def test_web_servers_have_images_and_dead_links(web: str, tmp_path: Path) -> None:
-    """Of a list of the web some are always dead: each is a record, and the rest are read."""
+def test_dead_links_to_web_servers_are_recorded(web: str, tmp_path: Path) -> None:
+    """Lists of images on the web always have dead links. Each is recorded, and the rest are read."""
     write_file(tmp_path / "web" / "a.jpg", jpeg(1))
     lines = f"{web}/a.jpg\n{web}/gone.jpg\nhttp://127.0.0.1:1/dead.jpg\n"
     (shard,) = open_sources([write_file(tmp_path / "list.txt", lines.encode())])
@@ -345,9 +345,29 @@ def test_web_servers_have_images_and_dead_links(web: str, tmp_path: Path) -> Non
 
 
 def test_a_folder_of_a_web_server_is_read(web: str, tmp_path: Path) -> None:
-    """As its page lists it."""
+    """Its page lists the files."""
     write_file(tmp_path / "web" / "photos" / "a.jpg", jpeg(1))
     write_tar(tmp_path / "web" / "photos" / "sub" / "t.tar", {"b.jpg": jpeg(2)})
 
     found = [file.key for shard in open_sources([f"{web}/photos/"]) for file in shard.files()]
     assert ["a.jpg", "sub/t/b.jpg"] == found
+
+
+def test_large_reads_for_pyarrow_reuse_memory_only_when_nothing_refers_to_it(
+    large: Path, large_url: str
+) -> None:
+    table = (large / "t.parquet").read_bytes()
+    size = remote_file.BLOCK_BYTES + 1
+    file = remote_file.RemoteFile(f"{large_url}/t.parquet", in_ranges=False)
+
+    first = file.read_buffer(size)
+    second = file.read_buffer(size)
+    assert (table[:size], table[size : 2 * size]) == (first, second)
+
+    address = np.frombuffer(second, np.uint8).ctypes.data
+    del first, second
+    file.seek(1)
+    third = file.read_buffer(size)
+    assert table[1 : size + 1] == third
+    assert address == np.frombuffer(third, np.uint8).ctypes.data
+    assert table[size + 1 : size + 4] == file.read_buffer(3)

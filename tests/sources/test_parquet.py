@@ -18,8 +18,8 @@ from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.opening import open_sources
 
 
-def test_what_datasets_writes_is_read(tmp_path: Path) -> None:
-    """By the library itself, with its own metadata."""
+def test_files_written_by_datasets_are_read(tmp_path: Path) -> None:
+    """Written by the library itself, with its own metadata."""
     import datasets
 
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
@@ -35,7 +35,7 @@ def test_what_datasets_writes_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
 def test_a_plain_column_of_bytes_is_read(tmp_path: Path, kind: pa.DataType) -> None:
-    """Nested in folders, beside images; over the borders of row groups."""
+    """In a nested folder, beside images, and across the borders of row groups."""
     images = pa.array([jpeg(n) for n in range(25)], kind)
     write_parquet(tmp_path / "sub" / "a.parquet", {"jpg": images, "caption": ["x"] * 25}, rows_a_group=10)
     write_file(tmp_path / "loose.jpg")
@@ -44,16 +44,16 @@ def test_a_plain_column_of_bytes_is_read(tmp_path: Path, kind: pa.DataType) -> N
     assert all(all(read_again(shard)) for shard in open_sources([tmp_path]))
 
 
-def test_a_row_without_bytes_is_a_record(tmp_path: Path) -> None:
-    """Rows keep their numbers."""
+def test_a_row_without_bytes_is_recorded(tmp_path: Path) -> None:
+    """The other rows keep their numbers."""
     source = write_parquet(tmp_path / "a.parquet", {"image": image_structs([jpeg(), None, jpeg()])})
 
     assert ["a/0", "a/2"] == keys(source)
     assert {"a/1": "no image"} == reasons(source)
 
 
-def test_a_table_of_names_alone_lies_beside_its_images(tmp_path: Path) -> None:
-    """As `datasets` writes one without embedding images; one that has a single value is read."""
+def test_a_table_of_file_names_may_be_beside_its_images(tmp_path: Path) -> None:
+    """`datasets` writes such tables if it doesn't embed images. A table with a single image is read."""
     for name in ("train", "test"):
         write_file(tmp_path / name / "0.jpg")
     write_parquet(tmp_path / "train.parquet", {"image": image_structs([None, None])})
@@ -66,8 +66,8 @@ def test_a_table_of_names_alone_lies_beside_its_images(tmp_path: Path) -> None:
         open_sources([tmp_path])
 
 
-def test_a_column_of_uuids_is_none_of_images(tmp_path: Path) -> None:
-    """As databases write them beside images."""
+def test_a_column_of_uuids_is_not_a_column_of_images(tmp_path: Path) -> None:
+    """Databases write such columns beside images."""
     ids = pa.array([bytes([n]) * 16 for n in range(3)], pa.uuid())
     write_parquet(tmp_path / "a.parquet", {"id": ids, "image": [jpeg(n) for n in range(3)]})
 
@@ -76,7 +76,7 @@ def test_a_column_of_uuids_is_none_of_images(tmp_path: Path) -> None:
 
 
 def test_the_column_is_found_by_declaration_then_by_type(tmp_path: Path) -> None:
-    """What `datasets` declares comes first, then structs with bytes, then bytes."""
+    """A column that `datasets` declares comes first, then structs with bytes, then bytes."""
     declared = json.dumps({"info": {"features": {"photo": {"_type": "Image"}, "mask": {"_type": "Value"}}}})
     images, other = image_structs([jpeg(1)]), image_structs([b"other"])
     for name, columns, metadata in (
@@ -89,8 +89,8 @@ def test_the_column_is_found_by_declaration_then_by_type(tmp_path: Path) -> None
         assert [jpeg(1)] == [file.content for file in shard.files()]
 
 
-def test_two_columns_that_could_be_it_are_asked_about(tmp_path: Path) -> None:
-    """With both names; naming one settles it, for all files or for some."""
+def test_two_possible_columns_are_a_usage_error(tmp_path: Path) -> None:
+    """The error names both. Settings can name one, for all files or for some."""
     source = write_parquet(tmp_path / "a.parquet", {"left": [jpeg(1)], "right": [jpeg(2)]})
     with pytest.raises(UsageError, match=r"2 columns that may hold images: left, right; .*--image-column"):
         open_sources([source])
@@ -100,8 +100,8 @@ def test_two_columns_that_could_be_it_are_asked_about(tmp_path: Path) -> None:
 
     write_parquet(tmp_path / "b.parquet", {"left": [jpeg(3)], "right": [jpeg(4)]})
     write_parquet(tmp_path / "c.parquet", {"left": [jpeg(5)], "right": [jpeg(6)]})
-    named = ParquetConfig(image_column="left", image_columns={"b.*": "right", "[ab].parquet": "none"})
-    shards = open_sources([tmp_path], InputConfig(parquet=named))
+    chosen = ParquetConfig(image_column="left", image_columns={"b.*": "right", "[ab].parquet": "none"})
+    shards = open_sources([tmp_path], InputConfig(parquet=chosen))
     files = [file for shard in shards for file in shard.files()]
 
     assert {"b/0": jpeg(4), "c/0": jpeg(5)} == {f.key: f.content for f in files if f.unreadable is None}
@@ -110,8 +110,8 @@ def test_two_columns_that_could_be_it_are_asked_about(tmp_path: Path) -> None:
     ]
 
 
-def test_a_table_that_is_not_clear_costs_itself(tmp_path: Path) -> None:
-    """The run goes on with the others."""
+def test_an_ambiguous_table_does_not_stop_the_run(tmp_path: Path) -> None:
+    """The other tables are read."""
     write_parquet(tmp_path / "a.parquet", {"left": [jpeg(1)], "right": [jpeg(2)]})
     write_parquet(tmp_path / "b.parquet", {"image": [jpeg(3)]})
 
@@ -146,16 +146,16 @@ def _write_all(folder: Path, tables: Sequence[dict[str, object]]) -> None:
         write_parquet(folder / f"{number}.parquet", {"id": [7, 8], **rows})
 
 
-def test_the_column_that_holds_images_is_taken(tmp_path: Path) -> None:
-    """Seen by the first rows; of several, the one that is called so."""
+def test_the_column_with_images_is_used(tmp_path: Path) -> None:
+    """It is recognised from its first rows. Of several columns, the one with an image's name is used."""
     _write_all(tmp_path, CLEAR)
     contents = [file.content for shard in open_sources([tmp_path]) for file in shard.files()]
 
     assert [jpeg(1)] * 2 * len(CLEAR) == contents
 
 
-def test_a_table_without_such_a_column_has_its_columns_in_its_record(tmp_path: Path) -> None:
-    """Bytes that are no images are no column of images."""
+def test_a_table_without_a_clear_image_column_is_recorded_with_its_columns(tmp_path: Path) -> None:
+    """A column of other bytes doesn't count, nor do two that are equally likely."""
     write_file(tmp_path / "x.jpg")
     _write_all(tmp_path, UNCLEAR)
     why = {file.key: file.unreadable for shard in open_sources([tmp_path]) for file in shard.files()}
@@ -179,7 +179,7 @@ BYTES = {
 
 
 def _shapes(kind: pa.DataType) -> dict[str, tuple[pa.DataType, object]]:
-    """Types around bytes, with a row that holds images 1 and 2, or 1 alone."""
+    """Types that contain bytes, each with a row of images 1 and 2, or of 1 alone."""
     struct = pa.struct([("path", pa.large_string()), ("bytes", kind)])
     one, two = {"path": "x", "bytes": jpeg(1)}, {"path": None, "bytes": jpeg(2)}
     return {
@@ -195,16 +195,16 @@ def _shapes(kind: pa.DataType) -> dict[str, tuple[pa.DataType, object]]:
     }
 
 
-def test_bytes_of_every_type_are_found_and_found_again(tmp_path: Path) -> None:
-    """As polars, pandas, DuckDB, Spark and `datasets` write them; each image of a list has a key."""
+def test_bytes_in_columns_of_every_type_are_read_and_reread(tmp_path: Path) -> None:
+    """As written by polars, pandas, DuckDB, Spark and `datasets`. Each image of a list has a key."""
     other = pa.array([{"a": [1]}] * 3, pa.struct([("a", pa.list_(pa.int8()))]))
     rows = {}
     for kind, stores_schema, shape in product(BYTES, (True, False), _shapes(pa.binary())):
         column, row = _shapes(BYTES[kind])[shape]
         table = pa.table({"tags": other, "image": pa.array([row, None, row], column), "n": [1, 2, 3]})
         name = f"{kind} {shape} {stores_schema}"
-        size = 2 if kind != "binary_view" else None  # whose structs pyarrow can't cut
-        with contextlib.suppress(pa.ArrowNotImplementedError):  # nor write all of them
+        size = 2 if kind != "binary_view" else None  # pyarrow can't slice its structs
+        with contextlib.suppress(pa.ArrowNotImplementedError):  # it can't write all types
             pq.write_table(table, tmp_path / name, row_group_size=size, store_schema=stores_schema)
             rows[name] = row
     shards = {shard.name: shard for shard in open_sources([tmp_path])}
@@ -214,7 +214,7 @@ def test_bytes_of_every_type_are_found_and_found_again(tmp_path: Path) -> None:
     for name, row in rows.items():
         files = list(shards[name].files())
         places = ["0/0", "0/1", "1/0", "2/0", "2/1"] if isinstance(row, list) else ["0", "1", "2"]
-        if len(files) == 6:  # a list of a fixed length has as many values where it is null
+        if len(files) == 6:  # a list of fixed length has as many values if it is null
             places.insert(3, "1/1")
 
         assert [f"{name}/{place}" for place in places] == [file.key for file in files]
@@ -222,8 +222,8 @@ def test_bytes_of_every_type_are_found_and_found_again(tmp_path: Path) -> None:
         assert [True] * (4 if isinstance(row, list) else 2) == read_again(shards[name])
 
 
-def test_lists_of_numbers_that_are_bytes_are_images(tmp_path: Path) -> None:
-    """One a row, in a column or in a field."""
+def test_lists_of_numbers_that_are_bytes_are_read_as_images(tmp_path: Path) -> None:
+    """One list per row, in a column or in a struct's field."""
     numbers = pa.list_(pa.uint8())
     rows = [list(jpeg(1)), None, list(jpeg(2))]
     write_parquet(tmp_path / "a.parquet", {"image": pa.array(rows, numbers)}, rows_a_group=2)
@@ -237,8 +237,8 @@ def test_lists_of_numbers_that_are_bytes_are_images(tmp_path: Path) -> None:
     assert all(all(read_again(shard)) for shard in shards)
 
 
-def test_a_list_of_numbers_with_a_gap_costs_itself(tmp_path: Path) -> None:
-    """Not the rows behind it, nor the choice of the column."""
+def test_a_list_of_numbers_with_a_null_is_recorded_alone(tmp_path: Path) -> None:
+    """It affects neither the rows after it nor the choice of the column."""
     gap, *others = [None, *jpeg(1)[1:]], list(jpeg(2)), list(jpeg(3))
     images = pa.array([gap, *others], pa.list_(pa.uint8()))
     write_parquet(tmp_path / "a.parquet", {"image": images})
@@ -250,7 +250,7 @@ def test_a_list_of_numbers_with_a_gap_costs_itself(tmp_path: Path) -> None:
 
 
 def test_lists_of_images_that_datasets_declares_are_read(tmp_path: Path) -> None:
-    """Also empty ones, which are a record."""
+    """An empty list has a record."""
     views = {"_type": "List", "feature": {"_type": "Image"}}
     declared = json.dumps({"info": {"features": {"image": {"_type": "Value"}, "views": views}}})
     structs = [[{"bytes": jpeg(1)}, {"bytes": None}], [], [{"bytes": jpeg(2)}]]
@@ -262,8 +262,8 @@ def test_lists_of_images_that_datasets_declares_are_read(tmp_path: Path) -> None
     assert {"a/0/1": "no image", "a/1/0": "no image"} == reasons(source)
 
 
-def test_a_file_without_images_is_a_record_beside_others_and_an_error_alone(tmp_path: Path) -> None:
-    """As `metadata.parquet` beside a folder's images is no mistake."""
+def test_a_file_without_images_is_recorded_beside_others_and_an_error_alone(tmp_path: Path) -> None:
+    """`metadata.parquet` beside a folder's images isn't a mistake."""
     source = write_parquet(tmp_path / "metadata.parquet", {"file_name": ["x.jpg"]})
     with pytest.raises(UsageError, match=r"no images in .*no column of images, found file_name \(string\)"):
         open_sources([source])
@@ -273,8 +273,8 @@ def test_a_file_without_images_is_a_record_beside_others_and_an_error_alone(tmp_
     assert {"metadata.parquet": "not an image"} == reasons(tmp_path)
 
 
-def test_a_long_file_is_cut_into_shards_of_whole_row_groups(tmp_path: Path) -> None:
-    """Keys don't depend on where."""
+def test_a_long_file_is_divided_into_shards_of_whole_row_groups(tmp_path: Path) -> None:
+    """Keys don't depend on the shards."""
     count = 2 * FILES_PER_SHARD + 100
     source = write_parquet(tmp_path / "a.parquet", {"image": [b"x"] * count}, rows_a_group=1000)
     shards = open_sources([source])
@@ -287,7 +287,7 @@ def test_a_long_file_is_cut_into_shards_of_whole_row_groups(tmp_path: Path) -> N
 def test_images_of_a_large_row_group_are_copied_to_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that one of them is read again without the others; a copy that was removed is made again."""
+    """So one image can be reread without the others. A removed copy is made again."""
     contents = [jpeg(n) if n % 4 else None for n in range(30)]
     source = write_parquet(tmp_path / "a.parquet", {"image": image_structs(contents)}, rows_a_group=10)
     plain = [list(shard.files()) for shard in open_sources([source])]
@@ -308,7 +308,7 @@ def test_images_of_a_large_row_group_are_copied_to_a_file(
 
 
 def test_the_copy_of_another_column_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are of the same file."""
+    """Both copies are of the same file."""
     monkeypatch.setattr("triptych.sources.parquet.MAX_ROW_GROUP_BYTES", 100)
     columns = {name: [jpeg(n) for n in shades] for name, shades in (("a", (1, 2)), ("b", (3, 4)))}
     source = write_parquet(tmp_path / "t.parquet", dict(columns))

@@ -1,4 +1,4 @@
-"""Parquet files that can't be read, or not all of them: a record each, and the others are read."""
+"""Parquet files that can't be read, in whole or in part, are recorded, and the rest is read."""
 
 import base64
 import random
@@ -17,7 +17,7 @@ from triptych.sources.opening import open_sources
 
 @pytest.mark.parametrize("plaintext_footer", [False, True])
 def test_an_encrypted_file_has_its_true_reason(tmp_path: Path, plaintext_footer: bool) -> None:
-    """Also where only its columns are, which ends a process that looks at one."""
+    """Also if only its columns are encrypted; reading one would crash the process."""
     from pyarrow.parquet import encryption
 
     class Keys(encryption.KmsClient):
@@ -38,13 +38,13 @@ def test_an_encrypted_file_has_its_true_reason(tmp_path: Path, plaintext_footer:
     assert {"a.parquet": "encrypted archive"} == reasons(tmp_path)
 
 
-def test_a_footer_that_ends_its_reader_costs_one_file(tmp_path: Path) -> None:
-    """As one does whose schema says that a column can't be null, where its statistics count what is."""
+def test_a_footer_that_crashes_its_reader_affects_one_file(tmp_path: Path) -> None:
+    """For example, a schema says that a column can't be null, but its statistics count nulls."""
     source = write_parquet(tmp_path / "good.parquet", {"image": [jpeg()]})
     content = source.read_bytes()
     footer_at = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     for number, at in enumerate(range(footer_at, len(content) - 8)):
-        if content[at] == 2:  # OPTIONAL, as it is written
+        if content[at] == 2:  # OPTIONAL, in its encoding
             write_file(tmp_path / f"{number}.parquet", content[:at] + b"\0" + content[at + 1 :])
     why = {file.key: file.unreadable or "" for shard in open_sources([tmp_path]) for file in shard.files()}
 
@@ -57,7 +57,7 @@ def test_a_footer_that_ends_its_reader_costs_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_damage_ends_a_run(tmp_path: Path, seed: int) -> None:
-    """Bytes changed in footers and pages: every image is one that was written, or there is a reason."""
+    """With bytes changed in footers and pages, every image can be reread, or has a reason."""
     chance = random.Random(seed)
     contents = [jpeg(n) for n in range(20)]
     sources = []
@@ -94,8 +94,8 @@ def test_no_damage_ends_a_run(tmp_path: Path, seed: int) -> None:
         (lambda content: content[:200] + b"\xff" * 900 + content[1100:], "damaged archive"),
     ],
 )
-def test_a_damaged_file_is_a_record(tmp_path: Path, damage: object, reason: str) -> None:
-    """Empty, cut, or spoilt in its middle."""
+def test_a_damaged_file_is_recorded(tmp_path: Path, damage: object, reason: str) -> None:
+    """Empty, truncated, or damaged in the middle."""
     source = write_parquet(
         tmp_path / "a.parquet", {"image": image_structs([jpeg(n) * 3 for n in range(50)])}, 10
     )
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_a_record(tmp_path: Path, damage: object, reason: str)
 
 
 def test_the_row_groups_around_a_damaged_one_are_read(tmp_path: Path) -> None:
-    """What is lost is counted in its record."""
+    """The damaged one has a record."""
     source = write_parquet(tmp_path / "a.parquet", {"image": image_structs([jpeg(n) for n in range(30)])}, 10)
     chunk = pq.ParquetFile(source).metadata.row_group(1).column(0)
     content = bytearray(source.read_bytes())
@@ -118,8 +118,8 @@ def test_the_row_groups_around_a_damaged_one_are_read(tmp_path: Path) -> None:
     assert {"a.parquet#10": "damaged archive"} == reasons(source)
 
 
-def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
-    """Between listing and reading."""
+def test_a_file_removed_after_listing_is_recorded(tmp_path: Path) -> None:
+    """As a read error; rereading an image of it is an error, too."""
     (shard,) = open_sources([write_parquet(tmp_path / "a.parquet", {"image": [jpeg()]})])
     (tmp_path / "a.parquet").unlink()
     (lost,) = shard.files()
@@ -129,8 +129,8 @@ def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
         shard.read("a/0", None, 10)
 
 
-def test_without_pyarrow_one_line_says_what_to_install(tmp_path: Path) -> None:
-    """In a process in which it can't be imported."""
+def test_without_pyarrow_an_error_says_what_to_install(tmp_path: Path) -> None:
+    """In a process that can't import it."""
     source = write_parquet(tmp_path / "a.parquet", {"image": [jpeg()]})
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"

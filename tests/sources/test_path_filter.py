@@ -1,4 +1,4 @@
-"""Patterns leave files and folders out, loose and in archives."""
+"""Patterns include and exclude files and folders, loose and in archives."""
 
 from pathlib import Path
 
@@ -44,10 +44,10 @@ ALL = {
         (("*.tar", "[bz].*", "c"), {"a/x.jpg", "a/thumbs/x.jpg", "b/y.png", "b/y.jpg"}),
     ],
 )
-def test_what_an_exclude_pattern_names_is_left_out(
+def test_files_that_match_an_exclude_pattern_are_left_out(
     pile: Path, exclude: tuple[str, ...], left: set[str]
 ) -> None:
-    """A name anywhere, or a path below the source; archives and their members as well."""
+    """A pattern matches a name at any depth, or a path below the source, also of archives and members."""
     assert left == _chosen(pile, exclude=exclude)
 
 
@@ -60,36 +60,36 @@ def test_what_an_exclude_pattern_names_is_left_out(
         (("b/y.*", "t/1.jpg"), {"b/y.png", "b/y.jpg", "t/1.jpg"}),
     ],
 )
-def test_only_what_an_include_pattern_names_is_read(
+def test_only_files_that_match_an_include_pattern_are_read(
     pile: Path, include: tuple[str, ...], left: set[str]
 ) -> None:
-    """An archive that is named is read whole."""
+    """A matching archive is read completely."""
     assert left == _chosen(pile, include=include)
 
 
-def test_exclude_holds_over_include(pile: Path) -> None:
-    """As one part of a folder is left out of what is chosen."""
+def test_exclude_takes_precedence_over_include(pile: Path) -> None:
+    """So a part of an included folder can be left out."""
     assert {"a/x.jpg"} == _chosen(pile, include=("a/*",), exclude=("thumbs",))
 
 
 def test_patterns_that_leave_nothing_are_a_usage_error(pile: Path) -> None:
-    """Not an empty dataset."""
+    """They don't give an empty dataset."""
     with pytest.raises(UsageError, match="no images in"):
         open_sources([pile / "a"], InputConfig(include=("*.webp",)))
 
 
-def test_other_patterns_are_another_archive(pile: Path) -> None:
-    """What a run has embedded was chosen by the patterns that it had."""
-    prints = {
+def test_other_patterns_change_the_fingerprint_of_an_archive(pile: Path) -> None:
+    """The images that a run has embedded depend on its patterns."""
+    fingerprints = {
         open_sources([pile / "t.tar"], InputConfig(exclude=exclude))[0].fingerprint()
         for exclude in ((), ("*.png",), ("thumbs",))
     }
 
-    assert 3 == len(prints)
+    assert 3 == len(fingerprints)
 
 
-def test_tables_are_chosen_by_their_names(tmp_path: Path) -> None:
-    """Their rows have none."""
+def test_tables_are_selected_by_their_names(tmp_path: Path) -> None:
+    """Their rows have no names."""
     for name in ("a", "b"):
         pq.write_table(pa.table({"image": [jpeg()]}), tmp_path / f"{name}.parquet")
     write_file(tmp_path / "x.jpg")
@@ -98,7 +98,7 @@ def test_tables_are_chosen_by_their_names(tmp_path: Path) -> None:
     assert {"x.jpg"} == _chosen(tmp_path, include=("*.jpg",))
 
 
-def test_an_archive_of_which_nothing_is_chosen_is_not_called_empty(tmp_path: Path) -> None:
+def test_an_archive_without_matching_members_is_not_called_empty(tmp_path: Path) -> None:
     """Nothing is wrong with it."""
     write_tar(tmp_path / "t.tar", {"val/1.jpg": jpeg()})
     write_tar(tmp_path / "u.tar", {"train/1.jpg": jpeg()})

@@ -1,4 +1,4 @@
-"""What is no file, or more than memory should hold, is a record."""
+"""Pipes, devices and files that are too large are recorded, not read."""
 
 import os
 import socket
@@ -15,8 +15,8 @@ NAMES = ["x.jpg", "x.tar", "x.TAR", "x.zip", "x.parquet", "x.tar.gz", "x", "x.md
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
-    """Whatever it is called; nobody writes to it."""
+def test_a_pipe_is_recorded_without_waiting(tmp_path: Path, name: str) -> None:
+    """Whatever its name. Nothing writes to it."""
     write_file(tmp_path / "good.jpg")
     os.mkfifo(tmp_path / name)
     (tmp_path / f"link-{name}").symlink_to(tmp_path / name)
@@ -27,7 +27,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_devices_and_sockets_are_not_opened(tmp_path: Path, name: str) -> None:
-    """One that never ends is where a link leads to."""
+    """A link leads to a device without an end."""
     write_file(tmp_path / "good.jpg")
     (tmp_path / name).symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as server:
@@ -38,8 +38,8 @@ def test_devices_and_sockets_are_not_opened(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sparse_file_of_a_terabyte_is_a_record_at_once(tmp_path: Path, name: str) -> None:
-    """It would fill every memory, and take an hour to look through."""
+def test_a_sparse_file_of_a_terabyte_is_recorded_at_once(tmp_path: Path, name: str) -> None:
+    """It would fill the memory, and take an hour to scan."""
     write_file(tmp_path / "good.jpg")
     with (tmp_path / name).open("wb") as file:
         file.truncate(1 << 40)
@@ -48,8 +48,10 @@ def test_a_sparse_file_of_a_terabyte_is_a_record_at_once(tmp_path: Path, name: s
     assert [name] == [key.partition("#")[0] for key in reasons(tmp_path)]
 
 
-def test_a_file_that_is_too_large_says_how_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And at which size that begins."""
+def test_the_reason_for_a_file_that_is_too_large_has_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the limit."""
     monkeypatch.setattr(regular_files, "MAX_FILE_BYTES", len(jpeg()))
     write_file(tmp_path / "good.jpg")
     write_file(tmp_path / "large.jpg", jpeg() + b"more")
@@ -60,8 +62,8 @@ def test_a_file_that_is_too_large_says_how_large(tmp_path: Path, monkeypatch: py
     assert f"too large: {len(jpeg()) + 4:,} bytes; at most {len(jpeg()):,} are read" == large.unreadable
 
 
-def test_a_pipe_that_is_named_itself_is_a_usage_error(tmp_path: Path) -> None:
-    """With what it is."""
+def test_a_pipe_as_a_source_is_a_usage_error(tmp_path: Path) -> None:
+    """The error says that it is a pipe."""
     os.mkfifo(tmp_path / "x.dat")
     with pytest.raises(UsageError, match=r"x\.dat can't be a source \(not an image: a pipe\)"):
         open_sources([tmp_path / "x.dat"])

@@ -14,8 +14,8 @@ from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.opening import open_sources
 
 
-def test_a_folder_may_hold_images_and_tars_nested(tmp_path: Path) -> None:
-    """Keys are paths below the source, a tar standing for a folder of its name."""
+def test_a_folder_may_have_nested_images_and_tars(tmp_path: Path) -> None:
+    """Keys are paths below the source; a tar counts as a folder of its name."""
     write_file(tmp_path / "deep" / "er" / "one.JPG")
     write_tar(tmp_path / "deep" / "sa_000000.tar", {"sa_1.jpg": jpeg(), "sa_1.json": b"{}"})
     write_tar(tmp_path / "sa_000001.tar", {"./sa_2.jpg": jpeg()})
@@ -26,7 +26,7 @@ def test_a_folder_may_hold_images_and_tars_nested(tmp_path: Path) -> None:
     assert ["deep/sa_000000/sa_1.jpg", "deep/er/one.JPG", "sa_000001/sa_2.jpg"] == keys(tmp_path)
 
 
-def test_what_is_no_image_is_listed_with_its_reason(tmp_path: Path) -> None:
+def test_other_files_are_recorded_with_a_reason(tmp_path: Path) -> None:
     """Only sidecars are passed over."""
     write_file(tmp_path / "a.jpg")
     for name in ("a.json", "metadata.csv", "notes.md", "more.tar.Z"):
@@ -35,16 +35,16 @@ def test_what_is_no_image_is_listed_with_its_reason(tmp_path: Path) -> None:
     assert {"notes.md": "not an image", "more.tar.Z": "compressed tar"} == reasons(tmp_path)
 
 
-def test_a_large_folder_is_cut_into_shards(tmp_path: Path) -> None:
-    """The shard is the bounded unit of work."""
+def test_a_large_folder_is_divided_into_shards(tmp_path: Path) -> None:
+    """A shard is a unit of work of limited size."""
     for n in range(FILES_PER_SHARD + 1):
         (tmp_path / f"{n:05d}.jpg").touch()
 
     assert [FILES_PER_SHARD, 1] == [shard.file_count for shard in open_sources([tmp_path])]
 
 
-def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
-    """Between listing and reading."""
+def test_a_file_removed_after_listing_is_recorded(tmp_path: Path) -> None:
+    """As a read error; the other files are read."""
     gone = write_file(tmp_path / "a.jpg")
     write_file(tmp_path / "b.jpg")
     (shard,) = open_sources([tmp_path])
@@ -64,8 +64,8 @@ def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
         ("x.tar.Z", "compressed tar: .* unpack it"),
     ],
 )
-def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path, name: str, problem: str) -> None:
-    """Each with what was found and what was expected."""
+def test_invalid_sources_are_usage_errors(tmp_path: Path, name: str, problem: str) -> None:
+    """The error says what was found and what was expected."""
     (tmp_path / "empty").mkdir()
     for archive in ("x.rar", "x.tar.Z"):
         write_file(tmp_path / archive, b"\x1f\x9d")
@@ -73,8 +73,8 @@ def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path, name: str, prob
         open_sources([tmp_path / name])
 
 
-def test_several_sources_of_several_kinds_make_one_run(tmp_path: Path) -> None:
-    """A folder, a tar and an image by themselves."""
+def test_sources_of_several_kinds_can_be_combined(tmp_path: Path) -> None:
+    """A folder, a tar and a single image."""
     write_file(tmp_path / "photos" / "a" / "x.jpg")
     write_tar(tmp_path / "sa1b" / "sa_000000.tar", {"sa_1.jpg": jpeg()})
     write_file(tmp_path / "lone.jpg")
@@ -84,8 +84,8 @@ def test_several_sources_of_several_kinds_make_one_run(tmp_path: Path) -> None:
     )
 
 
-def test_a_source_that_is_named_twice_counts_once(tmp_path: Path) -> None:
-    """Its files have the same keys and are the same files."""
+def test_a_source_named_twice_counts_once(tmp_path: Path) -> None:
+    """Here a tar and an image are also in a folder that is a source."""
     write_file(tmp_path / "x.jpg")
     write_tar(tmp_path / "a.tar", {"1.jpg": jpeg()})
 
@@ -93,7 +93,7 @@ def test_a_source_that_is_named_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_source_and_a_link_to_it_are_the_same_source(tmp_path: Path) -> None:
-    """The same files by another way."""
+    """Each file counts once."""
     write_file(tmp_path / "photos" / "x.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "photos")
 
@@ -102,7 +102,7 @@ def test_a_source_and_a_link_to_it_are_the_same_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.jpg", "sa_0.tar"])
 def test_two_sources_that_would_share_a_key_are_refused(tmp_path: Path, name: str) -> None:
-    """Keys are unique in a run; the error names both files and a way out."""
+    """Keys are unique in a run; the error names both files and says what to do."""
     for folder in ("one", "two"):
         write_tar(tmp_path / folder / name, {"x.jpg": jpeg()})
     with pytest.raises(UsageError, match=r"one/.* and .*two/.* would both get the key .* a link to each"):
@@ -118,8 +118,8 @@ def test_two_sources_that_would_share_a_key_are_refused(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("beside", ["a/x.jpg", "a/deeper/x.jpg"])
-def test_a_tar_beside_the_folder_that_it_was_unpacked_to_is_refused(tmp_path: Path, beside: str) -> None:
-    """Its members could have the keys of the folder's files."""
+def test_a_tar_beside_its_unpacked_folder_is_refused(tmp_path: Path, beside: str) -> None:
+    """Its members could have the same keys as the folder's files."""
     write_tar(tmp_path / "a.tar", {"x.jpg": jpeg()})
     write_file(tmp_path / beside)
     with pytest.raises(UsageError, match="share keys"):
@@ -127,7 +127,7 @@ def test_a_tar_beside_the_folder_that_it_was_unpacked_to_is_refused(tmp_path: Pa
 
 
 def test_a_tar_beside_a_folder_of_its_name_with_tars_is_refused(tmp_path: Path) -> None:
-    """Its members could have the keys of theirs."""
+    """Its members could have the same keys as theirs."""
     write_tar(tmp_path / "a.tar", {"b/x.jpg": jpeg()})
     write_tar(tmp_path / "a" / "deeper" / "b.tar", {"x.jpg": jpeg()})
     with pytest.raises(UsageError, match=r"a\.tar and .*b\.tar would share keys"):
@@ -138,15 +138,15 @@ def test_a_tar_beside_a_folder_of_its_name_with_tars_is_refused(tmp_path: Path) 
     ("name", "problem"),
     [("files-00000.tar", "rename"), ("files-100000.tar", "rename"), ("x" * 201 + ".tar", "200 bytes")],
 )
-def test_names_that_the_run_folder_cannot_hold_are_refused(tmp_path: Path, name: str, problem: str) -> None:
-    """Before work starts."""
+def test_names_that_a_run_folder_cannot_have_are_refused(tmp_path: Path, name: str, problem: str) -> None:
+    """They are found before work starts."""
     write_tar(tmp_path / name, {"x.jpg": jpeg()})
     with pytest.raises(UsageError, match=problem):
         open_sources([tmp_path])
 
 
-def test_names_that_are_only_much_like_those_of_loose_files_are_taken(tmp_path: Path) -> None:
-    """No shard of loose files has them."""
+def test_names_similar_to_those_of_shards_of_loose_files_are_accepted(tmp_path: Path) -> None:
+    """No shard of loose files has these names."""
     for name in ("files-2023.tar", "files-by-year/2020.tar", "files-00000/x.tar", "files-000000-a.tar"):
         write_tar(tmp_path / name, {"1.jpg": jpeg()})
     write_file(tmp_path / "x.jpg")
@@ -161,7 +161,7 @@ def test_names_that_are_only_much_like_those_of_loose_files_are_taken(tmp_path: 
 
 
 def test_names_with_spaces_newlines_and_emoji_are_keys(tmp_path: Path) -> None:
-    """As they are; a file is found again by its key."""
+    """Unchanged; a file can be reread by its key."""
     names = sorted(["a b.jpg", "new\nline.jpg", "🙂/ñ 图.jpg", "%41.jpg", "-x.jpg"])
     for name in names:
         write_file(tmp_path / name)
@@ -171,8 +171,8 @@ def test_names_with_spaces_newlines_and_emoji_are_keys(tmp_path: Path) -> None:
     assert [True] * 5 == read_again(shard)
 
 
-def test_a_name_that_is_not_utf_8_is_a_record(tmp_path: Path) -> None:
-    """It can't be written into a row; neither can that of a tar."""
+def test_a_name_that_is_not_utf_8_is_recorded(tmp_path: Path) -> None:
+    """It can't be written to a row, nor can a tar's name."""
     write_file(tmp_path / "good.jpg")
     write_file(tmp_path / "caf\udce9.jpg")
     write_file(tmp_path / "caf\udce9.tar")
@@ -185,7 +185,7 @@ def test_a_name_that_is_not_utf_8_is_a_record(tmp_path: Path) -> None:
     "name", ["photos\udcff", "photos\udcff/a", "photos\udcff/a/x.jpg", "photos\udcff/a/*.jpg"]
 )
 def test_a_source_whose_own_path_is_not_utf_8_is_a_usage_error(tmp_path: Path, name: str) -> None:
-    """It stands in the run's settings. A link to it does not."""
+    """The path is part of the run's settings. A link to the source is accepted."""
     write_file(tmp_path / "photos\udcff" / "a" / "x.jpg")
     with pytest.raises(UsageError, match=r"photos\\xff.*: its path is not UTF-8; rename it, or name a link"):
         open_sources([tmp_path / name])
@@ -194,7 +194,7 @@ def test_a_source_whose_own_path_is_not_utf_8_is_a_usage_error(tmp_path: Path, n
     assert ["a/x.jpg"] == keys(tmp_path / "link")
 
 
-def test_a_name_with_a_nul_in_a_list_is_a_record(tmp_path: Path) -> None:
+def test_a_name_with_a_nul_in_a_list_is_recorded(tmp_path: Path) -> None:
     """No file system has such a file."""
     write_file(tmp_path / "x" / "good.jpg")
     (tmp_path / "list.txt").write_text("x/good.jpg\nx/b\0.jpg\n")
@@ -204,7 +204,7 @@ def test_a_name_with_a_nul_in_a_list_is_a_record(tmp_path: Path) -> None:
 
 
 def test_links_to_folders_are_followed(tmp_path: Path) -> None:
-    """Piles are often links to other disks; one that leads back above itself is a record."""
+    """Sources often have links to other disks. A link to a folder above it is recorded."""
     write_file(tmp_path / "disk" / "deep" / "x.jpg")
     (tmp_path / "pile").mkdir()
     write_file(tmp_path / "pile" / "own.jpg")
@@ -222,8 +222,8 @@ def test_links_to_folders_are_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["tar", "zip"])
-def test_a_table_about_an_archive_beside_it_is_no_image(tmp_path: Path, ending: str) -> None:
-    """As img2dataset writes them, beside tars or folders; refused are two that may both hold images."""
+def test_a_table_about_an_archive_may_be_beside_it(tmp_path: Path, ending: str) -> None:
+    """img2dataset writes such tables, beside tars or folders. If both may have images, they are refused."""
     write = write_tar if ending == "tar" else write_zip
     write(tmp_path / f"00000.{ending}", {"0.jpg": jpeg()})
     write_file(tmp_path / "00001" / "1.jpg")
@@ -244,10 +244,10 @@ def test_a_table_about_an_archive_beside_it_is_no_image(tmp_path: Path, ending: 
 
 @pytest.mark.parametrize("empty", [{}, {"q.json": b"{}"}, {f"{n}.json": b"{}" for n in range(300)}])
 @pytest.mark.parametrize("ending", ["zip", "tar", "TAR"])
-def test_an_archive_without_images_costs_itself_where_another_has_its_name(
+def test_an_archive_without_images_may_have_the_name_of_another(
     tmp_path: Path, ending: str, empty: dict[str, bytes]
 ) -> None:
-    """Annotations lie in an archive of their own; neither do they get in the way of a folder."""
+    """Annotations may be in an archive of their own, with the name of an archive or folder of images."""
     write_zip(tmp_path / "p.ZIP", {"1.jpg": jpeg()})
     write_file(tmp_path / "q" / "2.jpg")
     for name in ("p", "q"):
@@ -257,8 +257,8 @@ def test_an_archive_without_images_costs_itself_where_another_has_its_name(
     assert {f"p.{ending}": "empty archive", f"q.{ending}": "empty archive"} == reasons(tmp_path)
 
 
-def test_two_archives_without_images_of_one_name_are_two_records(tmp_path: Path) -> None:
-    """Neither has it before the other."""
+def test_two_archives_of_one_name_without_images_are_both_recorded(tmp_path: Path) -> None:
+    """Neither takes precedence."""
     write_file(tmp_path / "x.jpg")
     write_zip(tmp_path / "p.zip", {"q.json": b"{}"})
     write_tar(tmp_path / "p.tar", {"q.json": b"{}"})
@@ -266,8 +266,8 @@ def test_two_archives_without_images_of_one_name_are_two_records(tmp_path: Path)
     assert {"p.tar": "empty archive", "p.zip": "empty archive"} == reasons(tmp_path)
 
 
-def test_two_archives_of_one_name_in_one_folder_are_told_apart_as_advised(tmp_path: Path) -> None:
-    """Both hold images: no other way of naming the folder would help."""
+def test_of_two_archives_of_one_name_one_has_to_be_excluded(tmp_path: Path) -> None:
+    """Both have images. The error advises --exclude, which helps."""
     write_zip(tmp_path / "p.zip", {"1.jpg": jpeg()})
     write_tar(tmp_path / "p.tar", {"1.jpg": jpeg()})
     with pytest.raises(UsageError, match=r"would both get the key p; rename one, or leave .* --exclude"):
@@ -282,10 +282,10 @@ def test_two_archives_of_one_name_in_one_folder_are_told_apart_as_advised(tmp_pa
     ("content", "kind"), [(b"7z\xbc\xaf\x27\x1c" + bytes(600), "7z"), (b"Rar!\x1a\x07\x01\0", "rar")]
 )
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.cbr", "a"])
-def test_another_kind_of_archive_is_named_whatever_it_is_called(
+def test_an_unsupported_kind_of_archive_is_recognised_by_its_bytes(
     tmp_path: Path, name: str, content: bytes, kind: str
 ) -> None:
-    """It is not damaged."""
+    """It isn't called damaged."""
     write_file(tmp_path / "x.jpg")
     write_file(tmp_path / name, content)
     (shard,) = open_sources([tmp_path])
@@ -295,8 +295,8 @@ def test_another_kind_of_archive_is_named_whatever_it_is_called(
     }
 
 
-def test_a_damaged_table_beside_an_archive_costs_itself(tmp_path: Path) -> None:
-    """Its record has its own name."""
+def test_a_damaged_table_beside_an_archive_is_recorded(tmp_path: Path) -> None:
+    """The record has the table's name; the archive is read."""
     write_tar(tmp_path / "00000.tar", {"0.jpg": jpeg()})
     write_file(tmp_path / "00000.parquet", b"PAR1 damaged")
 
@@ -304,8 +304,8 @@ def test_a_damaged_table_beside_an_archive_costs_itself(tmp_path: Path) -> None:
     assert {"00000.parquet": "damaged archive"} == reasons(tmp_path)
 
 
-def test_what_is_no_image_need_not_have_a_name_of_its_own(tmp_path: Path) -> None:
-    """Two sources may each have a README; both have a record."""
+def test_other_files_need_no_unique_names(tmp_path: Path) -> None:
+    """Two sources may each have a README; both get a record."""
     for folder in ("one", "two"):
         write_file(tmp_path / folder / f"{folder}.jpg")
         write_file(tmp_path / folder / "read.me", b"x")
@@ -314,7 +314,7 @@ def test_what_is_no_image_need_not_have_a_name_of_its_own(tmp_path: Path) -> Non
     assert {"read.me", f"{tmp_path}/two/read.me"[1:]} == set(reasons(tmp_path / "one", tmp_path / "two"))
 
 
-def _named_twice(pile: Path) -> list[list[Path]]:
+def _overlapping_sources(pile: Path) -> list[list[Path]]:
     write_file(pile / "all" / "sub" / "x.jpg")
     write_file(pile / "all" / "x.jpg", jpeg(2))
     write_tar(pile / "all" / "sub" / "t.tar", {"1.jpg": jpeg()})
@@ -333,15 +333,15 @@ def _named_twice(pile: Path) -> list[list[Path]]:
 
 
 @pytest.mark.parametrize("way", range(6))
-def test_a_file_that_several_sources_name_counts_once(tmp_path: Path, way: int) -> None:
-    """A folder in a folder, a list, a list twice, a link, a pattern: the first name is the key."""
-    sources = _named_twice(tmp_path)[way]
+def test_a_file_in_several_sources_counts_once(tmp_path: Path, way: int) -> None:
+    """A folder in a folder, a list, a list twice, a link, a pattern: the first source gives the key."""
+    sources = _overlapping_sources(tmp_path)[way]
 
     assert ["sub/x.jpg", "x.jpg", "sub/t/1.jpg"] == sorted(keys(*sources), key=lambda key: "/t/" in key)
 
 
-def test_a_folder_that_cannot_be_listed_costs_itself(tmp_path: Path) -> None:
-    """Here one whose path is too long for the system, as the tests may be run by root."""
+def test_a_folder_that_cannot_be_listed_is_recorded(tmp_path: Path) -> None:
+    """Its path is too long for the system. Removing permissions wouldn't stop root."""
     write_file(tmp_path / "x.jpg")
     before = os.open(".", os.O_RDONLY)
     try:
@@ -358,8 +358,8 @@ def test_a_folder_that_cannot_be_listed_costs_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.TAR", "a.Tar", "a.zip", "a.parquet", "a.tgz", "a", "a.1", "a.dat"])
-def test_a_tar_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
-    """Whatever it is called."""
+def test_a_tar_is_recognised_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """Whatever its name."""
     write_tar(tmp_path / name, {"1.jpg": jpeg(1)})
     name = name if name in ("a.1", "a.dat") else "a"
 
@@ -370,8 +370,8 @@ def test_a_tar_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["a.ZIP", "a.tar", "a.Parquet", "a", "a.zip.1", "a.zip?dl=1", "a.cbz", "a.dat", "a.2024-05"]
 )
-def test_a_zip_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
-    """Whatever it is called."""
+def test_a_zip_is_recognised_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """Whatever its name."""
     write_zip(tmp_path / name, {"1.jpg": jpeg(1)})
     stem = "a" if name in ("a.ZIP", "a.tar", "a.Parquet") else name
 
@@ -384,8 +384,8 @@ def test_a_zip_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
     ["a.docx", "a.XLSX", "a.pptx", "a.odt", "a.epub", "a.jar", "a.apk", "a.whl", "a.keras", "a.kra", "a.usdz",
      "a.docx.1", "a.docx?dl=1", "a (1).odp", "a.ipa"],
 )  # fmt: skip
-def test_a_zip_that_is_a_document_or_a_program_is_no_archive(tmp_path: Path, name: str) -> None:
-    """Its pictures are its own."""
+def test_a_zip_that_is_a_document_or_a_program_is_not_read(tmp_path: Path, name: str) -> None:
+    """Its pictures are part of the document."""
     write_file(tmp_path / "x.jpg")
     write_zip(tmp_path / name, {"media/1.jpg": jpeg(1)})
 
@@ -394,8 +394,8 @@ def test_a_zip_that_is_a_document_or_a_program_is_no_archive(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", ["a.PARQUET", "a.parq", "a.pq", "a.tar", "a"])
-def test_a_parquet_file_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
-    """By its suffixes in any case."""
+def test_a_parquet_file_is_recognised_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """Whatever its name."""
     pq.write_table(pa.table({"image": [jpeg(1)]}), tmp_path / name)
 
     assert ["a/0"] == keys(tmp_path)

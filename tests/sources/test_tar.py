@@ -1,4 +1,4 @@
-"""Tars: every whole member is found and found again, and every damage is a record."""
+"""Tars: every intact member is read and reread, and every damage is recorded."""
 
 import io
 import tarfile
@@ -10,15 +10,15 @@ from tests.support.pile import jpeg, keys, read_again, reasons, write_tar
 from triptych.sources.opening import open_sources
 
 
-def test_a_member_is_found_again_by_its_offset(tmp_path: Path) -> None:
-    """The bytes of a later read are those of the first."""
+def test_a_member_is_reread_by_its_offset(tmp_path: Path) -> None:
+    """A later read gives the same bytes as the first."""
     (shard,) = open_sources([write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(5)})])
 
     assert [True] * 5 == read_again(shard)
 
 
 def test_samples_of_webdataset_are_one_image_each(tmp_path: Path) -> None:
-    """Nested prefixes and dots stay in the key; what describes an image is passed over."""
+    """Nested prefixes and dots are part of the key; files that describe an image are passed over."""
     members = {
         f"{prefix}.{ending}": jpeg() if ending == "jpg" else b"3"
         for prefix in ("train/000/a.b c", "train/000/d", "./train/001/a")
@@ -34,8 +34,8 @@ def test_samples_of_webdataset_are_one_image_each(tmp_path: Path) -> None:
     assert {} == reasons(source)
 
 
-def test_long_and_foreign_names_survive(tmp_path: Path) -> None:
-    """Those that need a second header too, in both dialects, also after a global header."""
+def test_long_and_non_ascii_names_are_kept(tmp_path: Path) -> None:
+    """Also those that need a second header, in both dialects and after a global header."""
     names = ["一" * 120 + ".jpg", "with space\nand 🙂.jpg", "plain.jpg"]
     for dialect in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
         with tarfile.open(
@@ -59,8 +59,8 @@ def test_long_and_foreign_names_survive(tmp_path: Path) -> None:
         ("inner.tar.gz", "compressed tar"),
     ],
 )
-def test_a_member_that_can_be_no_image_has_its_reason(tmp_path: Path, name: str, reason: str) -> None:
-    """And the others stay."""
+def test_a_member_that_cannot_be_an_image_has_a_reason(tmp_path: Path, name: str, reason: str) -> None:
+    """The other members are read."""
     with tarfile.open(
         tmp_path / "a.tar", "w", errors="surrogateescape", format=tarfile.GNU_FORMAT
     ) as archive:
@@ -74,8 +74,8 @@ def test_a_member_that_can_be_no_image_has_its_reason(tmp_path: Path, name: str,
     assert [reason] == list(reasons(tmp_path).values())
 
 
-def test_links_in_an_archive_are_records(tmp_path: Path) -> None:
-    """They have no bytes of their own, and are not dropped silently."""
+def test_links_in_an_archive_are_recorded(tmp_path: Path) -> None:
+    """They have no bytes of their own, but aren't dropped silently."""
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         header = tarfile.TarInfo("real.jpg")
         header.size = len(jpeg())
@@ -89,7 +89,7 @@ def test_links_in_an_archive_are_records(tmp_path: Path) -> None:
     assert {"a/soft.jpg": "link in archive", "a/hard.jpg": "link in archive"} == reasons(tmp_path)
 
 
-def test_a_member_name_that_comes_twice_is_listed_as_unreadable(tmp_path: Path) -> None:
+def test_a_repeated_member_name_is_recorded_as_unreadable(tmp_path: Path) -> None:
     """Two members can't share a key."""
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for shade in (1, 2):
@@ -106,7 +106,7 @@ def test_a_member_name_that_comes_twice_is_listed_as_unreadable(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("keep_bytes", [100, 512, 700, 2048, 2049, 3000, 4096])
-def test_a_truncated_tar_says_so_and_gives_what_is_whole(tmp_path: Path, keep_bytes: int) -> None:
+def test_a_truncated_tar_is_recorded_and_its_intact_members_are_read(tmp_path: Path, keep_bytes: int) -> None:
     """Wherever it is cut: in a header, in a member, or between two."""
     whole = write_tar(tmp_path / "whole.tar", {f"{n}.jpg": jpeg(n) for n in range(3)})
     (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:keep_bytes])
@@ -117,16 +117,16 @@ def test_a_truncated_tar_says_so_and_gives_what_is_whole(tmp_path: Path, keep_by
     assert "truncated archive" in reasons(tmp_path / "cut.tar").values()
 
 
-def test_a_tar_cut_in_a_sidecar_says_so(tmp_path: Path) -> None:
-    """Nothing that is listed was hit, but what followed is lost."""
+def test_a_tar_truncated_in_a_sidecar_is_recorded(tmp_path: Path) -> None:
+    """No listed member is damaged, but the following ones are lost."""
     whole = write_tar(tmp_path / "whole.tar", {"1.jpg": jpeg(), "1.json": b" " * 2000, "2.jpg": jpeg()})
     (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[: 512 + 1024 + 512 + 700])
 
     assert ["truncated archive"] == list(reasons(tmp_path / "cut.tar").values())
 
 
-def test_behind_a_broken_header_the_archive_goes_on(tmp_path: Path) -> None:
-    """``tarfile`` alone would take it for the end and lose the rest without a word."""
+def test_members_after_a_damaged_header_are_read(tmp_path: Path) -> None:
+    """``tarfile`` alone would take it for the end and silently lose the rest."""
     content = bytearray(write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(4)}).read_bytes())
     second = 512 + -(-len(jpeg()) // 512) * 512
     content[second : second + 512] = b"\xa5" * 512
@@ -136,7 +136,7 @@ def test_behind_a_broken_header_the_archive_goes_on(tmp_path: Path) -> None:
     assert {f"a.tar#{second}": "damaged archive"} == reasons(tmp_path)
 
 
-def test_archives_that_were_appended_are_read_to_their_end(tmp_path: Path) -> None:
+def test_concatenated_tars_are_read_to_their_end(tmp_path: Path) -> None:
     """``cat a.tar b.tar`` leaves an end mark in the middle."""
     first = write_tar(tmp_path / "1.tar", {"1.jpg": jpeg(1)}).read_bytes()
     second = write_tar(tmp_path / "2.tar", {"2.jpg": jpeg(2)}).read_bytes()
@@ -156,15 +156,15 @@ def test_archives_that_were_appended_are_read_to_their_end(tmp_path: Path) -> No
         (b"<html>not found</html>" * 99, "damaged archive"),
     ],
 )
-def test_a_tar_without_members_is_a_record(tmp_path: Path, content: bytes, reason: str) -> None:
-    """No bytes, no members, no tar."""
+def test_a_tar_without_members_is_recorded(tmp_path: Path, content: bytes, reason: str) -> None:
+    """It has no bytes or no members, or isn't a tar."""
     (tmp_path / "sa_000007.tar").write_bytes(content)
 
     assert {"sa_000007.tar": reason} == reasons(tmp_path / "sa_000007.tar")
 
 
-def test_a_tar_that_has_gone_is_a_record(tmp_path: Path) -> None:
-    """Between listing and reading; its fingerprint stays that of the listing."""
+def test_a_tar_removed_after_listing_is_recorded(tmp_path: Path) -> None:
+    """As a read error; its fingerprint is still that of the listing."""
     (shard,) = open_sources([write_tar(tmp_path / "a.tar", {"1.jpg": jpeg()})])
     fingerprint = shard.fingerprint()
     (tmp_path / "a.tar").unlink()

@@ -1,4 +1,4 @@
-"""Tars of every flavour and damage: what is whole is read, and what is odd is a record."""
+"""Tars of every dialect, with every damage: intact members are read, and others are recorded."""
 
 import io
 import random
@@ -17,8 +17,8 @@ SIZE, CHECKSUM, TYPE, SPARSE = slice(124, 136), slice(148, 156), slice(156, 157)
 """Fields of a header."""
 
 
-def _flavour(dialect: int, count: int = 4) -> bytes:
-    """Names that need a header of their own, and others."""
+def _tar(dialect: int, count: int = 4) -> bytes:
+    """A tar in this dialect. Every other name needs a header of its own, except in ustar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=dialect) as archive:
         for number in range(count):
@@ -30,7 +30,7 @@ def _flavour(dialect: int, count: int = 4) -> bytes:
 
 
 def _changed(content: bytes, at: int, place: slice, new: bytes) -> bytes:
-    """With another field in the header at ``at``, and the checksum that belongs to it."""
+    """The tar with another value in a field of the header at ``at``, and a matching checksum."""
     header = bytearray(content[at : at + BLOCK])
     header[place] = new.ljust(place.stop - place.start, b"\0")
     header[CHECKSUM] = b" " * 8
@@ -38,7 +38,7 @@ def _changed(content: bytes, at: int, place: slice, new: bytes) -> bytes:
     return content[:at] + bytes(header) + content[at + BLOCK :]
 
 
-def _second(content: bytes) -> int:
+def _second_header(content: bytes) -> int:
     return BLOCK + -(-len(jpeg(0)) // BLOCK) * BLOCK
 
 
@@ -54,12 +54,12 @@ def _second(content: bytes) -> int:
     ],
     ids=str,
 )
-def test_a_header_that_makes_no_sense_costs_one_member(tmp_path: Path, place: slice, new: bytes) -> None:
-    """A negative size that leads back, one beyond all disks, a map of holes that lie nowhere."""
-    content = _flavour(tarfile.USTAR_FORMAT)
+def test_an_absurd_header_affects_one_member(tmp_path: Path, place: slice, new: bytes) -> None:
+    """A negative size that leads back, a size beyond all disks, or an invalid map of holes."""
+    content = _tar(tarfile.USTAR_FORMAT)
     if place == SPARSE:
-        content = _changed(content, _second(content), TYPE, b"S")
-    write_file(tmp_path / "a.tar", _changed(content, _second(content), place, new))
+        content = _changed(content, _second_header(content), TYPE, b"S")
+    write_file(tmp_path / "a.tar", _changed(content, _second_header(content), place, new))
     write_file(tmp_path / "x.jpg")
     found = keys(tmp_path)
 
@@ -69,8 +69,8 @@ def test_a_header_that_makes_no_sense_costs_one_member(tmp_path: Path, place: sl
 
 
 @pytest.mark.parametrize("behind", [b"\n", b"\n\n", b"end of file" * 999, bytes(5000) + b"\n"])
-def test_what_stands_behind_the_end_mark_is_no_damage(tmp_path: Path, behind: bytes) -> None:
-    """As a shell or an upload adds it."""
+def test_bytes_after_the_end_mark_are_not_damage(tmp_path: Path, behind: bytes) -> None:
+    """A shell or an upload may add them."""
     path = write_tar(tmp_path / "a.tar", {"1.jpg": jpeg(1), "2.jpg": jpeg(2)})
     path.write_bytes(path.read_bytes() + behind)
 
@@ -78,19 +78,19 @@ def test_what_stands_behind_the_end_mark_is_no_damage(tmp_path: Path, behind: by
     assert {} == reasons(path)
 
 
-def test_a_tar_without_an_end_mark_says_that_members_may_be_lost(tmp_path: Path) -> None:
-    """Those that are there are whole."""
+def test_a_missing_end_mark_is_recorded(tmp_path: Path) -> None:
+    """The members are intact, but others may be lost."""
     path = write_tar(tmp_path / "a.tar", {"1.jpg": jpeg(1)})
-    path.write_bytes(path.read_bytes()[: _second(b"")])
+    path.write_bytes(path.read_bytes()[: _second_header(b"")])
     (image, record) = open_sources([path])[0].files()
 
     assert jpeg(1) == image.content
     assert (record.unreadable or "").startswith("truncated archive: no end mark")
 
 
-def test_a_tar_of_the_oldest_kind_is_read(tmp_path: Path) -> None:
-    """Without a mark of its format, whatever it is called."""
-    content = _flavour(tarfile.USTAR_FORMAT)
+def test_a_tar_of_the_oldest_format_is_read(tmp_path: Path) -> None:
+    """It has no mark of its format, and may have any name."""
+    content = _tar(tarfile.USTAR_FORMAT)
     for at in range(0, len(content), BLOCK):
         if content[at + 257 : at + 262] == b"ustar":
             content = _changed(content, at, slice(257, 265), b"")
@@ -101,7 +101,7 @@ def test_a_tar_of_the_oldest_kind_is_read(tmp_path: Path) -> None:
 
 
 def test_a_header_with_a_long_text_is_read(tmp_path: Path) -> None:
-    """It says nothing of the pixels."""
+    """A comment of three million characters."""
     header = tarfile.TarInfo("1.jpg")
     header.size, header.pax_headers = len(jpeg()), {"comment": "x" * 3_000_000}
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
@@ -111,9 +111,9 @@ def test_a_header_with_a_long_text_is_read(tmp_path: Path) -> None:
     assert {} == reasons(tmp_path)
 
 
-def test_a_sparse_member_has_its_true_reason_also_as_the_last(tmp_path: Path) -> None:
-    """It is longer than what is in the archive of it, and that is no truncation."""
-    content = _flavour(tarfile.GNU_FORMAT, count=1)
+def test_a_sparse_member_at_the_end_has_its_true_reason(tmp_path: Path) -> None:
+    """It is longer than its part in the archive, which isn't a truncation."""
+    content = _tar(tarfile.GNU_FORMAT, count=1)
     holes = struct.pack("12s12s", b"%011o\0" % 0, b"%011o\0" % 512) + bytes(24 * 3) + b"\0" + b"%011o" % 10**6
     content = _changed(_changed(content, 0, TYPE, b"S"), 0, SPARSE, holes[:97])
     write_file(tmp_path / "a.tar", content)
@@ -128,17 +128,17 @@ def test_a_sparse_member_has_its_true_reason_also_as_the_last(tmp_path: Path) ->
         ({"a/x.json": b"{}", "a/._x.jpg": b""}, "empty archive: none of its 2"),
     ],
 )
-def test_an_archive_without_images_says_whether_it_has_members(
+def test_the_reason_for_an_archive_without_images_says_whether_it_has_members(
     tmp_path: Path, members: dict[str, bytes], reason: str
 ) -> None:
-    """A tar of labels is not an empty one."""
+    """A tar of labels has members."""
     (record,) = open_sources([write_tar(tmp_path / "a.tar", members)])[0].files()
 
     assert (record.unreadable or "").startswith(reason)
 
 
 def test_a_hole_of_a_terabyte_in_a_tar_is_passed_over(tmp_path: Path) -> None:
-    """And what is behind it is found."""
+    """Members after it are found."""
     path = write_tar(tmp_path / "a.tar", {"1.jpg": jpeg(1)})
     second = write_tar(tmp_path / "b" / "b.tar", {"2.jpg": jpeg(2)}).read_bytes()
     with path.open("r+b") as file:
@@ -149,7 +149,7 @@ def test_a_hole_of_a_terabyte_in_a_tar_is_passed_over(tmp_path: Path) -> None:
 
 
 def _damaged(chance: random.Random, content: bytes) -> bytes:
-    """A few fields of headers and other bytes changed, mostly with a checksum that is right."""
+    """The tar with a few fields of headers and other bytes changed, mostly with a matching checksum."""
     headers = [at for at in range(0, len(content), BLOCK) if content[at + 257 : at + 262] == b"ustar"]
     for _ in range(chance.randint(1, 4)):
         at = chance.choice(headers)
@@ -170,10 +170,10 @@ def _damaged(chance: random.Random, content: bytes) -> bytes:
 
 @pytest.mark.parametrize("dialect", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_no_damage_ends_a_run(tmp_path: Path, dialect: int) -> None:
-    """Each member is listed once, with bytes that are found again or a reason."""
+    """Each member is listed once, with bytes that can be reread or a reason."""
     path = tmp_path / "a.tar"
     for seed in range(60):
-        write_file(path, _damaged(random.Random(seed), _flavour(dialect)))
+        write_file(path, _damaged(random.Random(seed), _tar(dialect)))
         (shard,) = open_sources([path])
         files = list(shard.files())
 

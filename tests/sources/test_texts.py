@@ -1,4 +1,4 @@
-"""What tars, zips, folders and tables say of their images."""
+"""Texts that tars, zips, folders and tables have for their images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILES = {
 
 
 def tar(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """``folder``/pile.tar."""
+    """Write ``folder``/pile.tar."""
     with tarfile.open(folder / "pile.tar", "w") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
@@ -42,7 +42,7 @@ def tar(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def zipped(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """``folder``/pile.zip, deflated."""
+    """Write ``folder``/pile.zip, deflated."""
     with zipfile.ZipFile(folder / "pile.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -50,14 +50,14 @@ def zipped(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 @pytest.mark.parametrize("pack", [tar, zipped])
-def test_files_beside_images_in_archives(pack, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """By WebDataset's name, up to the first dot, or the whole name."""
+def test_text_files_beside_images_in_archives_are_read(pack, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """They have the image's name up to the first dot, as in WebDataset, or its whole stem."""
     (shard,) = open_sources([pack(tmp_path, FILES)])
 
     texts = Texts(shard, "txt")
 
-    said = [texts.of(f"pile/{name}") for name in ("a.jpg", "sub/b.x.jpg", "c.JPG", "d.jpg")]
-    assert ["A red cat.", "A dog.", "A bird.", ""] == said
+    found = [texts.of(f"pile/{name}") for name in ("a.jpg", "sub/b.x.jpg", "c.JPG", "d.jpg")]
+    assert ["A red cat.", "A dog.", "A bird.", ""] == found
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_files_beside_images_in_archives(pack, tmp_path: Path) -> None:  # type:
         (codecs.BOM_UTF16_LE + b"A", ""),
     ],
 )
-def test_texts_of_an_unknown_encoding_are_none(content: bytes, expected: str, tmp_path: Path) -> None:
-    """UTF-8 and, by its mark, UTF-16 are known: a model would take what is garbled for a text."""
+def test_texts_of_an_unknown_encoding_are_ignored(content: bytes, expected: str, tmp_path: Path) -> None:
+    """UTF-8 is read, and UTF-16 with a byte order mark. A model would take garbled text seriously."""
     (shard,) = open_sources([tar(tmp_path, {"a.jpg": PICTURE, "a.txt": content})])
 
     assert expected == Texts(shard, "txt").of("pile/a.jpg")
@@ -84,8 +84,8 @@ def test_texts_of_an_unknown_encoding_are_none(content: bytes, expected: str, tm
     ("field", "expected"),
     [("caption", "A cat."), ("tags", "cat, sofa"), ("score", "0.5"), ("more", ""), ("x", "")],
 )
-def test_keys_of_the_json_beside_an_image(field: str, expected: str, tmp_path: Path) -> None:
-    """Lists with commas; what is no text is none, and JSON that can't be read says nothing."""
+def test_keys_of_the_json_beside_an_image_are_read(field: str, expected: str, tmp_path: Path) -> None:
+    """Lists are joined with commas. Objects, missing keys and invalid JSON give no text."""
     (shard,) = open_sources([tar(tmp_path, FILES)])
 
     texts = Texts(shard, field)
@@ -94,8 +94,8 @@ def test_keys_of_the_json_beside_an_image(field: str, expected: str, tmp_path: P
     assert "" == texts.of("pile/sub/b.x.jpg")
 
 
-def test_files_beside_loose_images(tmp_path: Path) -> None:
-    """By the same names as in archives; the whole name comes before that up to the first dot."""
+def test_text_files_beside_loose_images_are_read(tmp_path: Path) -> None:
+    """With the same names as in archives; the whole stem comes before the name up to the first dot."""
     beside = {
         "a.txt": b"A cat.",
         "b.c.txt": b"A dog.",
@@ -113,8 +113,8 @@ def test_files_beside_loose_images(tmp_path: Path) -> None:
     assert ["A cat.", "A dog.", "A bird.", "A fish.", "", ""] == [texts.of(name) for name in images]
 
 
-def test_an_image_has_no_text_of_one_that_is_called_as_its_folder(tmp_path: Path) -> None:
-    """Only rows of tables are told of by what their keys begin with."""
+def test_an_image_does_not_get_the_text_of_an_image_named_like_its_folder(tmp_path: Path) -> None:
+    """Only for rows of tables, a text is found by the beginning of a key."""
     for name, content in {"sub.jpg": PICTURE, "sub.txt": b"A cat.", "sub/x.jpg": PICTURE}.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(content)
@@ -132,15 +132,15 @@ def test_an_image_has_no_text_of_one_that_is_called_as_its_folder(tmp_path: Path
         b'{"album": "A\\ud83d"}',
     ],
 )
-def test_json_as_the_web_has_it(content: bytes, tmp_path: Path) -> None:
-    """With a byte-order mark, numbers that JSON hasn't and that are no text, or half a character."""
+def test_unusual_json_is_read(content: bytes, tmp_path: Path) -> None:
+    """With a byte order mark, half a character, or numbers outside JSON, which give no text."""
     (shard,) = open_sources([tar(tmp_path, {"a.jpg": PICTURE, "a.json": content})])
 
     assert ["A?", ""] == [Texts(shard, field).of("pile/a.jpg") for field in ("album", "score")]
 
 
-def test_dates_and_gaps_of_tables(tmp_path: Path) -> None:
-    """A date is a text, and no number none."""
+def test_dates_are_texts_and_missing_values_are_not(tmp_path: Path) -> None:
+    """In columns of a Parquet file."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
@@ -156,8 +156,8 @@ def test_dates_and_gaps_of_tables(tmp_path: Path) -> None:
     assert ["7.0", ""] == [Texts(shard, "album").of(key) for key in ("t/0", "t/1")]
 
 
-def test_columns_of_tables(tmp_path: Path) -> None:
-    """Beside a column of images, or of lists of images, whose text is that of their row."""
+def test_columns_of_tables_are_read(tmp_path: Path) -> None:
+    """Beside a column of images, or of lists of images, which share their row's text."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
@@ -167,8 +167,8 @@ def test_columns_of_tables(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table(lists), tmp_path / "many.parquet")
     shards = open_sources([tmp_path])
 
-    said = {shard.name: Texts(shard, "title") for shard in shards}
+    found = {shard.name: Texts(shard, "title") for shard in shards}
 
-    assert ["A cat.", "", "A dog."] == [said["one"].of(f"one/{row}") for row in range(3)]
-    assert "Two cats." == said["many"].of("many/0/1")
+    assert ["A cat.", "", "A dog."] == [found["one"].of(f"one/{row}") for row in range(3)]
+    assert "Two cats." == found["many"].of("many/0/1")
     assert "" == Texts(shards[0], "none").of("one/0")

@@ -1,4 +1,4 @@
-"""Compressed files are unpacked once, by whoever comes first."""
+"""Compressed files are unpacked once, by whichever process is first."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import pytest
 from triptych.sources.unpacking import UnpackedFile, decompress
 
 
-def test_who_comes_second_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another has unpacked the file between the look for it and the making of a part."""
+def test_the_second_of_two_processes_leaves_no_partial_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has unpacked the file after the first check, before the partial file is created."""
     archive = tmp_path / "a.gz"
     archive.write_bytes(gzip.compress(b"what is in it"))
     unpacked = UnpackedFile(str(archive), tmp_path / "unpacked" / "a", partial(decompress, str(archive)))
     unpacked.open().close()
-    looks = iter([False, True])
-    monkeypatch.setattr(unpacked, "_is_current", lambda: next(looks))
+    checks = iter([False, True])
+    monkeypatch.setattr(unpacked, "_is_current", lambda: next(checks))
 
     with unpacked.open() as file:
         assert b"what is in it" == file.read()
@@ -35,8 +37,8 @@ def _unpacked(archive: Path, copy: Path, part: str, writes: list[str]) -> Unpack
     return UnpackedFile(str(archive), copy, write, part)
 
 
-def test_a_copy_is_used_again_whatever_time_its_file_system_gives_it(tmp_path: Path) -> None:
-    """Some keep whole seconds, or the time when it was written."""
+def test_a_copy_is_reused_whatever_time_its_file_system_gives_it(tmp_path: Path) -> None:
+    """Some file systems store whole seconds, or the time of writing."""
     archive, writes = tmp_path / "a.gz", list[str]()
     archive.write_bytes(gzip.compress(b"what is in it"))
     os.utime(archive, ns=(0, 1_700_000_000_123_456_789))
@@ -49,8 +51,8 @@ def test_a_copy_is_used_again_whatever_time_its_file_system_gives_it(tmp_path: P
     assert [""] == writes
 
 
-def test_a_copy_of_something_else_is_made_again(tmp_path: Path) -> None:
-    """Of another size, of another time, or of another part of the same file."""
+def test_an_outdated_copy_is_made_again(tmp_path: Path) -> None:
+    """The copy is of a file of another size or time, or of another part of the same file."""
     archive, writes = tmp_path / "a.gz", list[str]()
     for content, modified_ns, part in (
         (b"before", 5, "rows"),

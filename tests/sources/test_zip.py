@@ -1,4 +1,4 @@
-"""Zips: every whole member is found and found again, and what is damaged or absurd is a record."""
+"""Zips: every intact member is read and reread, and damaged or absurd ones are recorded."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ from triptych.sources.shard import CountEstimate, Shard, estimate_count
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 DIRECTORY_ENTRY = b"PK\x01\x02"
 FLAGS_AT, METHOD_AT, CHECKSUM_AT, PACKED_AT, SIZE_AT, DISK_AT, OFFSET_AT = 8, 10, 16, 20, 24, 34, 42
-"""In an entry of the directory."""
+"""Offsets in an entry of the directory."""
 
 
 def _three(path: Path) -> Path:
@@ -43,8 +43,8 @@ def _only(path: Path) -> Shard:
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("compression", [STORED, DEFLATED])
-def test_a_member_is_found_again_by_its_offset(tmp_path: Path, compression: int, streamed: bool) -> None:
-    """Stored and deflated, with sizes before a member or behind it; in the order of the archive."""
+def test_a_member_is_reread_by_its_offset(tmp_path: Path, compression: int, streamed: bool) -> None:
+    """Stored and deflated, with sizes before or after a member; in the order of the archive."""
     names = ["b.jpg", "a.jpg", "deep/c.jpg"]
     members = {name: jpeg(n) for n, name in enumerate(names)}
     shard = _only(write_zip(tmp_path / "x.zip", members, compression, streamed))
@@ -54,8 +54,8 @@ def test_a_member_is_found_again_by_its_offset(tmp_path: Path, compression: int,
     assert list(members.values()) == [file.content for file in shard.files()]
 
 
-def test_reading_again_does_not_touch_the_directory(tmp_path: Path) -> None:
-    """One look at the member's own header is what an image costs, however many there are."""
+def test_rereading_does_not_need_the_directory(tmp_path: Path) -> None:
+    """Only the member's own header is read, however many members there are."""
     shard = _only(_three(tmp_path / "x.zip"))
     found = list(shard.files())
     content = (tmp_path / "x.zip").read_bytes()
@@ -67,15 +67,15 @@ def test_reading_again_does_not_touch_the_directory(tmp_path: Path) -> None:
 
 
 def test_folders_and_sidecars_are_passed_over(tmp_path: Path) -> None:
-    """As in tars; any other file is listed with its reason."""
+    """As in tars; any other file is listed with a reason."""
     write_zip(tmp_path / "x.zip", {"a/": b"", "a/1.jpg": jpeg(), "a/1.json": b"{}", "a/read.me": b"?"})
 
     assert ["x/a/1.jpg"] == keys(tmp_path)
     assert {"x/a/read.me": "not an image"} == reasons(tmp_path)
 
 
-def test_archives_with_large_numbers_are_read(tmp_path: Path) -> None:
-    """Zip64: sizes and offsets in an extra field, the directory's place in a record of its own."""
+def test_zip64_archives_are_read(tmp_path: Path) -> None:
+    """Sizes and offsets are in an extra field, the directory's place is in a record of its own."""
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for number in range(2):
             with archive.open(f"{number}.jpg", "w", force_zip64=True) as member:
@@ -92,8 +92,8 @@ def test_archives_with_large_numbers_are_read(tmp_path: Path) -> None:
     assert ["0.jpg", "1.jpg"] == zipfile.ZipFile(tmp_path / "x.zip").namelist()
 
 
-def test_sizes_of_a_member_that_need_an_extra_field_are_found_there(tmp_path: Path) -> None:
-    """Each only where its place in the entry is full."""
+def test_sizes_and_offsets_in_an_extra_field_are_read(tmp_path: Path) -> None:
+    """Each is used only if its field in the entry has the largest value."""
     path = _three(tmp_path / "x.zip")
     with zipfile.ZipFile(path) as archive:
         middle = archive.infolist()[1]
@@ -113,8 +113,8 @@ def test_sizes_of_a_member_that_need_an_extra_field_are_found_there(tmp_path: Pa
     assert [True] * 3 == read_again(_only(path))
 
 
-def test_something_before_the_archive_does_not_matter(tmp_path: Path) -> None:
-    """As in one that unpacks itself."""
+def test_bytes_before_the_archive_do_not_matter(tmp_path: Path) -> None:
+    """As in a self-extracting archive."""
     path = _three(tmp_path / "x.zip")
     path.write_bytes(b"#!/bin/sh\n" * 50 + path.read_bytes())
 
@@ -129,8 +129,8 @@ def test_something_before_the_archive_does_not_matter(tmp_path: Path) -> None:
         ("inner.tar.gz", "compressed tar"),
     ],
 )
-def test_a_member_that_can_be_no_image_has_its_reason(tmp_path: Path, name: str, reason: str) -> None:
-    """And the others stay."""
+def test_a_member_that_cannot_be_an_image_has_a_reason(tmp_path: Path, name: str, reason: str) -> None:
+    """The other members are read."""
     content = jpeg() if name.endswith(".jpg") else b"no picture"
     write_zip(tmp_path / "x.zip", {"1.jpg": jpeg(), name: content, "2.jpg": jpeg()})
 
@@ -139,7 +139,7 @@ def test_a_member_that_can_be_no_image_has_its_reason(tmp_path: Path, name: str,
 
 
 def test_names_that_are_not_utf_8_are_read_as_the_format_says(tmp_path: Path) -> None:
-    """In the old code page; where the archive says UTF-8 and it isn't, the directory is damaged."""
+    """In the old code page. If a name is declared as UTF-8 but isn't, the directory is damaged."""
     path = write_zip(tmp_path / "x.zip", {"aaaé.jpg": jpeg(), "bbbb.jpg": jpeg(1)})
     path.write_bytes(path.read_bytes().replace(b"bbbb", b"b\x82bb"))
 
@@ -150,8 +150,8 @@ def test_names_that_are_not_utf_8_are_read_as_the_format_says(tmp_path: Path) ->
     assert {"x.zip": "damaged archive"} == reasons(tmp_path)
 
 
-def _unicode_path(said: str, of: str) -> bytes:
-    body = struct.pack("<BL", 1, zlib.crc32(of.encode())) + said.encode()
+def _unicode_path(unicode_name: str, of: str) -> bytes:
+    body = struct.pack("<BL", 1, zlib.crc32(of.encode())) + unicode_name.encode()
     return struct.pack("<2H", 0x7075, len(body)) + body
 
 
@@ -165,10 +165,10 @@ def _unicode_path(said: str, of: str) -> bytes:
         (b"?x.jpg", struct.pack("<2HB", 0x5455, 1, 0) + _unicode_path("é.jpg", of="?x.jpg"), "é.jpg"),
     ],
 )
-def test_names_of_utf_8_are_read_without_the_flag_that_says_so(
+def test_utf_8_names_are_read_without_the_utf_8_flag(
     tmp_path: Path, written: bytes, extra: bytes, name: str
 ) -> None:
-    """As Info-ZIP and macOS write them, in the name itself or in an extra field that belongs to it."""
+    """Info-ZIP and macOS write them, in the name itself or in an extra field that matches it."""
     member = zipfile.ZipInfo("?" * len(written))
     member.extra = extra
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
@@ -180,8 +180,8 @@ def test_names_of_utf_8_are_read_without_the_flag_that_says_so(
     assert [True] == read_again(_only(tmp_path / "x.zip"))
 
 
-def test_members_of_a_zip_that_another_was_joined_to_are_a_record(tmp_path: Path) -> None:
-    """The directory at the end doesn't name them; its own members are read."""
+def test_lost_members_of_joined_zips_are_recorded(tmp_path: Path) -> None:
+    """The directory at the end lists only the second zip's members, which are read."""
     first, second = _three(tmp_path / "1"), write_zip(tmp_path / "2", {"x.jpg": jpeg(9)})
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "c.zip").write_bytes(first.read_bytes() + second.read_bytes())
@@ -195,8 +195,8 @@ def test_members_of_a_zip_that_another_was_joined_to_are_a_record(tmp_path: Path
     )
 
 
-def test_each_file_of_a_split_zip_says_how_to_join_it(tmp_path: Path) -> None:
-    """The last one has the directory, the first one a mark; what is between is only bytes."""
+def test_the_reason_for_a_split_zip_says_how_to_join_it(tmp_path: Path) -> None:
+    """The last file has the directory and the first one a mark; others can't be recognised."""
     content = bytearray(b"PK\x07\x08" + _three(tmp_path / "whole").read_bytes())
     content[content.rindex(b"PK\x05\x06") + 4] = 2  # this file's number
     for name, part in (("x.z01", content[:400]), ("x.z02", content[400:800]), ("x.zip", content[800:])):
@@ -210,15 +210,15 @@ def test_each_file_of_a_split_zip_says_how_to_join_it(tmp_path: Path) -> None:
         assert (file.unreadable or "").endswith("join them with `zip -s 0 SPLIT.zip --out WHOLE.zip`")
 
 
-def test_the_first_of_a_zip_that_was_cut_into_files_says_so(tmp_path: Path) -> None:
-    """As 7-Zip does it."""
+def test_the_first_file_of_a_numbered_split_zip_is_recognised(tmp_path: Path) -> None:
+    """As 7-Zip splits them."""
     write_file(tmp_path / "in" / "x.zip.001", _three(tmp_path / "whole").read_bytes()[:800])
 
     assert {"x.zip.001": "split archive"} == reasons(tmp_path / "in")
 
 
-def test_links_in_an_archive_are_records(tmp_path: Path) -> None:
-    """They have no bytes of their own, and are not dropped silently."""
+def test_links_in_an_archive_are_recorded(tmp_path: Path) -> None:
+    """They have no bytes of their own, but aren't dropped silently."""
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         link = zipfile.ZipInfo("soft.jpg")
         link.external_attr = 0o120777 << 16
@@ -229,7 +229,7 @@ def test_links_in_an_archive_are_records(tmp_path: Path) -> None:
     assert {"x/soft.jpg": "link in archive"} == reasons(tmp_path)
 
 
-def test_a_member_name_that_comes_twice_is_listed_as_unreadable(tmp_path: Path) -> None:
+def test_a_repeated_member_name_is_recorded_as_unreadable(tmp_path: Path) -> None:
     """Two members can't share a key."""
     path = write_zip(tmp_path / "x.zip", {"a.jpg": jpeg(1), "b.jpg": jpeg(2)})
     path.write_bytes(path.read_bytes().replace(b"b.jpg", b"a.jpg"))
@@ -259,10 +259,10 @@ def test_a_member_name_that_comes_twice_is_listed_as_unreadable(tmp_path: Path) 
     ],
 )
 @pytest.mark.parametrize("compression", [STORED, DEFLATED])
-def test_a_member_that_is_encrypted_damaged_or_absurd_is_a_record(
+def test_an_encrypted_damaged_or_absurd_member_is_recorded(
     tmp_path: Path, compression: int, at: int, new: bytes, reason: str
 ) -> None:
-    """Whatever its entry says; the others stay."""
+    """Whatever its entry says; the others are read."""
     path = write_zip(tmp_path / "x.zip", {f"{n}.jpg": jpeg(n) for n in range(3)}, compression)
     _patched(path, 1, at, new)
     unreadable = {file.key: file.unreadable for file in _only(path).files() if file.unreadable is not None}
@@ -270,11 +270,11 @@ def test_a_member_that_is_encrypted_damaged_or_absurd_is_a_record(
     assert "x/1.jpg" in unreadable
     assert unreadable["x/1.jpg"].startswith(reason)
     assert {"x/0.jpg", "x/2.jpg"} - unreadable.keys() == set(keys(path))
-    assert len(unreadable) <= 2  # one that is said to lie inside another makes that one damaged, too
+    assert len(unreadable) <= 2  # an entry that points into another member makes that one damaged, too
 
 
-def test_a_member_whose_bytes_are_damaged_is_a_record(tmp_path: Path) -> None:
-    """Found by its checksum, or as it can't be inflated."""
+def test_a_member_with_damaged_bytes_is_recorded(tmp_path: Path) -> None:
+    """Its checksum is wrong, or it can't be inflated."""
     path = _three(tmp_path / "x.zip")
     with zipfile.ZipFile(path) as archive:
         offset = archive.infolist()[1].header_offset
@@ -287,8 +287,8 @@ def test_a_member_whose_bytes_are_damaged_is_a_record(tmp_path: Path) -> None:
     assert {"x/1.jpg": "damaged"} == reasons(tmp_path)
 
 
-def test_a_member_that_inflates_to_more_than_it_says_is_not_inflated_further(tmp_path: Path) -> None:
-    """A bomb: a hundred million bytes in a hundred thousand, said to be ten."""
+def test_a_member_that_inflates_to_more_than_its_entry_says_is_not_inflated_further(tmp_path: Path) -> None:
+    """A bomb: a hundred million bytes in a hundred thousand, declared as ten."""
     path = write_zip(tmp_path / "x.zip", {"bomb.jpg": bytes(100_000_000), "good.jpg": jpeg()})
     _patched(path, 0, SIZE_AT, struct.pack("<L", 10))
     shard = _only(path)
@@ -301,8 +301,8 @@ def test_a_member_that_inflates_to_more_than_it_says_is_not_inflated_further(tmp
     assert peak_bytes < 2_000_000
 
 
-def test_members_that_overlap_are_not_read_again_and_again(tmp_path: Path) -> None:
-    """A thousand entries for one and the same large member would be a bomb of another kind."""
+def test_overlapping_members_are_not_read_repeatedly(tmp_path: Path) -> None:
+    """A thousand entries for the same large member would be another kind of bomb."""
     path = write_zip(tmp_path / "x.zip", {f"{n}.jpg": bytes(10_000) for n in range(50)}, STORED)
     for entry in range(50):
         _patched(path, entry, OFFSET_AT, struct.pack("<L", 0))
@@ -324,8 +324,8 @@ def test_members_that_overlap_are_not_read_again_and_again(tmp_path: Path) -> No
         (b"PK\x05\x06", "damaged archive: File is not a zip file"),
     ],
 )
-def test_a_zip_without_members_is_a_record(tmp_path: Path, content: bytes, reason: str) -> None:
-    """No bytes, no members, no zip."""
+def test_a_zip_without_members_is_recorded(tmp_path: Path, content: bytes, reason: str) -> None:
+    """It has no bytes or no members, or isn't a zip."""
     (tmp_path / "sa_7.zip").write_bytes(content)
     (file,) = _only(tmp_path / "sa_7.zip").files()
 
@@ -333,16 +333,16 @@ def test_a_zip_without_members_is_a_record(tmp_path: Path, content: bytes, reaso
     assert (file.unreadable or "").startswith(reason)
 
 
-def test_a_zip_that_is_cut_short_says_so(tmp_path: Path) -> None:
-    """Its directory was at its end, and with it went every name."""
+def test_a_truncated_zip_is_recorded(tmp_path: Path) -> None:
+    """Its directory was at the end, so all names are lost."""
     path = _three(tmp_path / "x.zip")
     path.write_bytes(path.read_bytes()[:-60])
 
     assert {"x.zip": "truncated archive"} == reasons(path)
 
 
-def test_a_damaged_directory_is_a_record(tmp_path: Path) -> None:
-    """Which says how members can be saved."""
+def test_a_damaged_directory_is_recorded(tmp_path: Path) -> None:
+    """The reason says how members can be saved."""
     (file,) = _only(_patched(_three(tmp_path / "x.zip"), 2, 0, b"XXXX")).files()
 
     assert "x.zip" == file.key
@@ -350,8 +350,8 @@ def test_a_damaged_directory_is_a_record(tmp_path: Path) -> None:
     assert (file.unreadable or "").endswith("`zip -FF` can save members")
 
 
-def test_a_zip_that_has_gone_is_a_record(tmp_path: Path) -> None:
-    """Between listing and reading; its fingerprint stays that of the listing."""
+def test_a_zip_removed_after_listing_is_recorded(tmp_path: Path) -> None:
+    """As a read error; its fingerprint is still that of the listing."""
     shard = _only(_three(tmp_path / "x.zip"))
     fingerprint = shard.fingerprint()
     (tmp_path / "x.zip").unlink()
@@ -363,15 +363,17 @@ def test_a_zip_that_has_gone_is_a_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("offset", "size"), [(None, 10), (3, 10), (10**9, 10), (0, 10), (0, 10**6)])
-def test_an_image_that_is_not_where_it_was_is_an_error(tmp_path: Path, offset: int | None, size: int) -> None:
-    """Never other bytes."""
+def test_rereading_with_a_wrong_offset_or_size_is_an_error(
+    tmp_path: Path, offset: int | None, size: int
+) -> None:
+    """Other bytes are never returned."""
     shard = _only(_three(tmp_path / "x.zip"))
     with pytest.raises(OSError, match=r"x/0\.jpg"):
         shard.read("x/0.jpg", offset, size)
 
 
 def test_the_members_of_a_zip_are_counted_by_its_directory(tmp_path: Path) -> None:
-    """Without those that are passed over; a damaged one counts by its size."""
+    """Those that are passed over don't count; a damaged zip is estimated by its size."""
     for number in range(3):
         members = {f"{n}.{ending}": jpeg() for n in range(5) for ending in ("jpg", "json")}
         write_zip(tmp_path / f"{number}.zip", members)

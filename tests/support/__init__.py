@@ -1,1 +1,1 @@
-"""What several tests and benchmarks need: servers, runs, images, models."""
+"""Shared by tests and benchmarks: servers, runs, images, models."""

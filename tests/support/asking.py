@@ -1,4 +1,4 @@
-"""One request to an endpoint that follows a script."""
+"""Sends requests to an endpoint that follows a script."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask(
     request: CaptionRequest = REQUEST,
     **settings: Any,
 ) -> Completion:
-    """The completion of a request."""
+    """The completion of one request. Messages of the engine are appended to ``said``."""
     config = ServerConfig(urls=(endpoint.url,), **settings)
     limits = RequestLimits(max_attempts=1, patience_s=2.0)
     engine = ServerEngine(config, model, limits, (said if said is not None else []).append)
@@ -41,7 +41,7 @@ def ask(
 def ask_in_turn(
     endpoint: ScriptedEndpoint, *requests: CaptionRequest, said: list[str] | None = None
 ) -> list[Completion]:
-    """The completions of requests, one after the other."""
+    """The completions of requests, sent one after another by the same engine."""
     engine = ServerEngine(
         ServerConfig(urls=(endpoint.url,)),
         limits=RequestLimits(max_attempts=3, patience_s=2.0),
@@ -55,5 +55,5 @@ def ask_in_turn(
 
 
 def unless(is_fine: Callable[[dict[str, Any]], bool], refusal: Callable[[dict[str, Any]], Reply]) -> Script:
-    """Refuses bodies that aren't fine."""
+    """A script that answers a request if its body ``is_fine``, and refuses it otherwise."""
     return lambda asked: well(asked) if is_fine(asked.body) else refusal(asked.body)

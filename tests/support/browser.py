@@ -1,6 +1,6 @@
-"""A page in headless Chromium, for tests and for the documentation's pictures.
+"""Opens pages in headless Chromium, for tests and for the documentation's pictures.
 
-Comes in: a page's file. Goes out: the page, and everything that went wrong or out.
+Comes in: a page's file. Goes out: the page, its console messages and errors, and the URLs that it requested.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-
 
 
 def find_chromium() -> str | None:
-    """$TRIPTYCH_CHROMIUM, else the first of the usual names on the path."""
+    """$TRIPTYCH_CHROMIUM, or the first of the usual names on the PATH."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return os.environ.get("TRIPTYCH_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 class Visit:
-    """One open page, and everything that went wrong or out."""
+    """One open page, with its console messages and errors (``trouble``) and requested URLs (``requests``)."""
 
     def __init__(self, browser: sync_api.Browser, path: Path, **options: object) -> None:
         self.context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)

@@ -1,4 +1,4 @@
-"""Captions for tests of rules, and what the rules that ship say of them."""
+"""Captions for tests of rules, and which built-in rules a caption violates."""
 
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.rules import RULES
@@ -16,13 +16,13 @@ GOOD = {"en": GOOD_EN, "zh": GOOD_ZH}
 
 
 def caption(text: str, language: str = "en", images: int = 1, end: str = "stop") -> CaptionText:
-    """Of a set where there are several images."""
+    """A caption of an image, or of a set if there are several images."""
     subject = "image" if images == 1 else "set"
     return CaptionText(text, language_of(language), subject=subject, image_count=images, finish_reason=end)
 
 
 def violations(text: str, language: str = "en", images: int = 1, end: str = "stop") -> dict[str, float]:
-    """The score of each rule that the caption violates, by name."""
+    """The score of each built-in rule that the caption violates, by the rule's name."""
     judged = caption(text, language, images, end)
     found = {}
     for rule in RULES:

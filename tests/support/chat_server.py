@@ -1,6 +1,6 @@
-"""An HTTP server in OpenAI's form that captions by running an engine, and misbehaves when told to.
+"""An OpenAI-compatible HTTP server that captions by running an engine, and misbehaves on demand.
 
-Each POST takes the next mishap of ``mishaps``, if there is one, instead of answering.
+Each POST takes the next entry of ``mishaps``, if there is one: a mishap, or None for an answer.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ SERVED_MODEL = "tiny-internvl"
 
 
 def anywhere(completions: Sequence[Completion]) -> list[Completion]:
-    """The same without the endpoint that they came from, to be compared with those of another engine."""
+    """The completions without their endpoints, to compare them with those of another engine."""
     return [msgspec.structs.replace(completion, endpoint="") for completion in completions]
 
 
 class ChatServer:
-    """``url`` is its base URL, ``payloads`` what it was sent, ``mishaps`` what it does next (None: answer),
-    and ``names`` what its model may be called."""
+    """``url`` is its base URL, ``payloads`` are the requests that it got, ``mishaps`` is what it does next
+    (None: answer), and ``names`` are the names by which its model can be requested."""
 
     def __init__(self, engine: Engine, port: int = 0) -> None:
         self.engine = engine
@@ -54,7 +54,7 @@ class ChatServer:
         self.stop()
 
     def stop(self) -> None:
-        """No longer there: connections are refused."""
+        """Drop all connections, and refuse new ones."""
         self.released.set()
         self._http.shutdown()
         self._http.server_close()
@@ -64,7 +64,7 @@ class ChatServer:
         self._http.connections.clear()
 
     def complete(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a chat completion request, by the engine."""
+        """The engine's answer to a chat completion request."""
         with self._lock:
             self.payloads.append(payload)
             self._at_once += 1
@@ -105,7 +105,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has gone away is no error of the server's."""
+        """A client that disconnects is not an error of the server."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -121,15 +121,15 @@ class _Handler(BaseHTTPRequestHandler):
         chat.headers.append(dict(self.headers))
         match chat.mishaps.popleft() if chat.mishaps else None:
             case None if payload["model"] not in chat.names:
-                words = f"The model `{payload['model']}` does not exist."
-                self._send(404, json.dumps({"object": "error", "message": words, "code": 404}))
+                message = f"The model `{payload['model']}` does not exist."
+                self._send(404, json.dumps({"object": "error", "message": message, "code": 404}))
             case None:
                 self._send(200, json.dumps(chat.complete(payload)))
             case "500" | "503" | "400" | "404" | "413" | "401" as status:
                 self._send(int(status), json.dumps({"object": "error", "message": f"planned {status}"}))
             case "too long":
-                words = "Input length (9) must be smaller than the model context length (8)."
-                self._send(400, json.dumps({"object": "error", "message": words, "code": 400}))
+                message = "Input length (9) must be smaller than the model context length (8)."
+                self._send(400, json.dumps({"object": "error", "message": message, "code": 400}))
             case "400 in a 200":
                 self._send(
                     200, json.dumps({"object": "error", "code": 400, "message": "bad image", "type": "x"})
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _request(payload: dict[str, Any]) -> CaptionRequest:
-    """Undo what a client does: the last text is the prompt, the pictures come before it."""
+    """The request that the client sent: the last text is the prompt, the images come before it."""
     parts = payload["messages"][0]["content"]
     images = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     return CaptionRequest(

@@ -1,4 +1,4 @@
-"""A small run whose captions were judged, and endpoints that answer questions about statements."""
+"""A small run with captions and verdicts, and endpoints that answer questions about statements."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def denies_red(asked: Asked) -> Reply:
 
 
 class Said(Silent):
-    """Keeps what is said."""
+    """Collects messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -59,12 +59,12 @@ class Said(Silent):
 
 
 class Checked:
-    """A small run whose captions were judged."""
+    """A small run with captions and verdicts."""
 
     captioner = MappingProxyType({"served_model": "acme/captioner"})
 
     def __init__(self, small_run: SmallRun, texts: Mapping[str, str | Callable[[int], str]]) -> None:
-        """``texts`` by job: one for all captions, or one by the number of the caption."""
+        """``texts`` by job: the text of all captions, or a function that makes it from a caption's number."""
         self.run, self.sources = small_run.run, small_run.sources
         self.said = Said()
         self.context = context_of(self.run, *texts, progress=self.said)
@@ -72,7 +72,7 @@ class Checked:
         self.run.run_file.stages["verdicts"] = StageState(settings={}, finished=True)
 
     def caption(self, texts: Mapping[str, str | Callable[[int], str]], reject: str = "") -> None:
-        """Make others, and judge them: all are kept but ``reject``."""
+        """Write new captions and their verdicts: all are kept, except the one with the id ``reject``."""
         for job, text in texts.items():
             made = begin_generation(self.run, job, {"text": repr(text)}, self.captioner, fresh=False)
             self.run.run_file.generations[job] = made.name

@@ -1,7 +1,7 @@
-"""An encoder for tests of the pipeline and its processes: a picture's row is its mean colour.
+"""An encoder for tests of the pipeline and its processes: an image's row is its mean colour.
 
-It goes through the same code as a real one; its pictures need no resize, so its processes load no torch.
-At a white picture it can be made to wait or to die.
+It goes through the same code as a real encoder, but its images need no resize, so its processes don't load
+torch. It can be made to wait, fail or die at a white image.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WHITE = (255, 255, 255)
 
 
 class ColourOn(msgspec.Struct, frozen=True):
-    """Makes the encoder in a process. ``marker`` is a file that tells that a white picture was met."""
+    """Makes the encoder in a process. ``marker`` is a file that is created at a white image."""
 
     at_white: Literal["go on", "die once", "die", "fail once", "wait"] = "go on"
     marker: str = ""
@@ -36,7 +36,7 @@ class ColourOn(msgspec.Struct, frozen=True):
 
 
 class ColourEncoder:
-    """See the module."""
+    """Encodes images as their mean colours."""
 
     shape = InputShape(height_px=8, width_px=8, resize_mode="squash")
 
@@ -47,10 +47,10 @@ class ColourEncoder:
         """``float16[n, 3]`` unit rows."""
         means = pixels.mean(axis=(1, 2), dtype=np.float64) + 1
         if (pixels.min(axis=(1, 2, 3)) == 255).any():
-            self._meet_white()
+            self._at_white()
         return (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float16)
 
-    def _meet_white(self) -> None:
+    def _at_white(self) -> None:
         wanted, marker = self._settings.at_white, Path(self._settings.marker)
         if wanted == "go on" or (wanted.endswith("once") and marker.exists()):
             return
@@ -63,7 +63,7 @@ class ColourEncoder:
 
 
 def save_tars(folder: Path, count: int, images: int, white_in: int | None = None) -> Path:
-    """``count`` tars of plain pictures in colours of their own; tar ``white_in`` ends with a white one."""
+    """``count`` tars of images, each in one random colour; tar ``white_in`` ends with a white one."""
     folder.mkdir()
     rng = np.random.default_rng(2)
     for number in range(count):
@@ -80,7 +80,7 @@ def save_tars(folder: Path, count: int, images: int, white_in: int | None = None
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:
-    """Every file of a run's images and embeddings, by name."""
+    """The content of every complete file of a run's images and embeddings, by path."""
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
         for name in ("images", "embeddings")
@@ -90,5 +90,5 @@ def bytes_of(run: Path) -> dict[str, bytes]:
 
 
 def load_colours(checkpoint: object, device: str, **settings: object) -> ColourEncoder:
-    """In the place of ``load_encoder``."""
+    """Replaces ``load_encoder``."""
     return ColourEncoder(ColourOn())

@@ -1,4 +1,4 @@
-"""Run contexts for tests: a folder, jobs by name, prompts that ship."""
+"""Run contexts for tests: a folder, jobs by name, built-in prompts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 
 JOBS: Mapping[str, Job] = {job.name: job for job in SEED_JOBS}
-"""The seed's, by name."""
+"""The built-in jobs, by name."""
 
 
 def filter_jobs_of(*jobs: str, contract: bool = False) -> list[FilterJob]:
-    """Jobs of the seed (all where none is named) as the filter sees them. ``contract``: with their
-    prompts, which say how images are named."""
+    """Built-in jobs (all if none is named) as the filter gets them. ``contract``: with their prompts, which
+    define how captions name images."""
     chosen = [JOBS[name] for name in jobs or JOBS]
     return [FilterJob(job, LANGUAGES[job.language], load_prompt(job) if contract else None) for job in chosen]
 
 
 def limited(name: str, limit: int | None) -> Job:
-    """One of the seed's jobs with a limit."""
+    """A built-in job with a limit."""
     job = JOBS[name]
     return job if limit is None else job.limited_to(limit)
 
@@ -35,7 +35,7 @@ def context_of(
     prompts: Mapping[str, Prompt] | None = None,
     progress: Progress | None = None,
 ) -> RunContext:
-    """A context with ``jobs`` (all of the seed's where none is named), and their prompts."""
+    """A context with ``jobs`` (all built-in ones if none is given), and their prompts."""
     chosen = [JOBS[job] if isinstance(job, str) else job for job in jobs or SEED_JOBS]
     return RunContext(
         folder=folder,

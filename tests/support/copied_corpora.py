@@ -1,4 +1,4 @@
-"""Embeddings in which many images have copies, and which row shows which image."""
+"""Embeddings of corpora in which many images have copies."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.made_up import as_unit
 
 THEMES, IN_A_THEME, DIMENSIONS = 60, 10, 128
 THEME_COSINE = 0.85
-"""Of an image and the middle of its theme: two images of a theme have 0.72."""
+"""Between an image and the centre of its theme. Between two images of a theme it is 0.72."""
 
 
 class Copied(NamedTuple):
-    """Rows ``float[n, dim]``, row i shows image ``origin[i]``; the first ``images`` rows are the images."""
+    """``float[n, dim]`` rows. Row i shows image ``origin[i]``; the first ``images`` rows are the images."""
 
     rows: NDArray[np.float64]
     origin: NDArray[np.int64]
@@ -25,21 +25,21 @@ class Copied(NamedTuple):
 
 
 def near(rows: NDArray[np.floating], cosine: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A row for each of ``rows``, at that cosine to it, in a direction by chance."""
+    """For each of ``rows``, a row at that cosine to it, in a random direction."""
     away = rng.normal(size=rows.shape)
     away -= (away * rows).sum(axis=1, keepdims=True) * rows
     return np.asarray(cosine * rows + np.sqrt(1 - cosine**2) * as_unit(away))
 
 
 def themes(rng: np.random.Generator, in_a_theme: int = IN_A_THEME) -> NDArray[np.float64]:
-    """Images in themes, one theme behind the other."""
+    """Images in themes, one theme after another."""
     return near(
         np.repeat(as_unit(rng.normal(size=(THEMES, DIMENSIONS))), in_a_theme, axis=0), THEME_COSINE, rng
     )
 
 
 def with_copies(share: float, cosine: float, copies_each: int = 1) -> Copied:
-    """Themes of which ``share`` have ``copies_each`` copies at ``cosine``."""
+    """Themes in which a ``share`` of the images have ``copies_each`` copies at ``cosine``."""
     rng = np.random.default_rng(0)
     images = themes(rng)
     copied = rng.permutation(len(images))[: round(share * len(images))]
@@ -52,7 +52,7 @@ def with_copies(share: float, cosine: float, copies_each: int = 1) -> Copied:
 
 
 def frames(step_cosine: float, each: int) -> Copied:
-    """Shots of ``each`` frames, a frame at ``step_cosine`` to the one before; first frames are the images."""
+    """Shots of ``each`` frames, each at ``step_cosine`` to the one before; first frames are the images."""
     rng = np.random.default_rng(1)
     shown = [themes(rng)]
     for _ in range(each - 1):
@@ -72,10 +72,10 @@ KINDS: dict[str, Callable[[], Copied]] = {
     "shots of 30 frames, 0.999 from frame to frame": partial(frames, 0.999, 30),
     "shots of 30 frames, 0.995 from frame to frame": partial(frames, 0.995, 30),
 }
-"""Each kind of copies."""
+"""Makes a corpus with each kind of copies."""
 
 
 def equal_rows(cosine: float, rows: int = 2_000) -> NDArray[np.float64]:
-    """All at ``cosine`` to one: a corpus of one image, so to say."""
+    """Rows that are all at ``cosine`` to one direction, as if the corpus were of one image."""
     rng = np.random.default_rng(2)
     return near(np.repeat(as_unit(rng.normal(size=(1, DIMENSIONS))), rows, axis=0), cosine, rng)

@@ -1,7 +1,7 @@
-"""A captioning engine that counts what it is asked, and is down or refuses when it is told to.
+"""A captioning engine that counts its requests, and is down or refuses on demand.
 
-Comes in: requests. Goes out: a text that no other answer has, or a failure. ``SERVER`` is its one state, as
-if it were a server elsewhere.
+Comes in: requests. Goes out: a different text for each, or a failure. ``SERVER`` is its only state, as if it
+were a remote server.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ NAME = f"{__name__}:SPEC"
 
 
 class Server(msgspec.Struct):
-    """What it does, and what it was asked."""
+    """How the server behaves, and the requests that it got."""
 
     asked: list[str] = []
     texts: list[str] = []
-    """All that it has answered."""
+    """All its answers."""
     served_model: str = "m"
     goes_on_with: str = ""
     is_down: bool = False
     refuses: bool = False
-    """All but trials."""
+    """All requests for captions."""
     refuses_sets: bool = False
     fails: set[str] = set()
-    """Ids that it refuses."""
+    """The ids of requests that it refuses."""
     says: Callable[[CaptionRequest], str] | None = None
-    """In place of a text that no other answer has."""
+    """Makes the text, instead of a different one for each request."""
     dies_after: int | None = None
-    """So many more requests."""
+    """It dies after this many more requests."""
 
     def answer(self, request: CaptionRequest) -> Completion:
         """A text, or a failure."""
@@ -82,7 +82,7 @@ class CountingEngine:
 
 
 class _NoSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """It has none."""
+    """The engine has no settings."""
 
 
 def _check(_model: str, _config: object) -> None:

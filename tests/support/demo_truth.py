@@ -1,13 +1,13 @@
-"""A demo's captions, sets and duplicates, held against the truth of its scenes.
+"""Compares a demo's captions, sets and duplicates with the truth about its scenes.
 
-Comes in: the folder of a finished demo. Goes out: figures, and what falls short of the demo's bounds.
+Comes in: the folder of a finished demo. Goes out: scores, and the demo's bounds that they miss.
 
-A caption names ``(colour, kind)`` pairs. Recall: the share of the things shown that the caption names with
-the right colour. Wrong share: the share of the things named that are not there. For a set, a thing counts
-for the image that the caption puts it in. Untrue share: the share of captions with a statement that isn't
-true (theme, number of things, a thing, its place, what images share); of sets also the share in which what is
-said of all images together isn't. All captions count, also those that the filter rejects; in the figures of
-those kept, its kept ones.
+Captions name things as ``(colour, kind)`` pairs. Recall is the share of the things shown that the caption
+names with the right colour. Wrong share is the share of the things named that are not in the image. In a set,
+a thing counts for the image that the caption assigns it to. Untrue share is the share of captions with an
+untrue statement (theme, number of things, a thing, its place, what images share); for sets there is also the
+share with an untrue statement about all images together. All captions count, including those that the filter
+rejects, except in the figures of kept captions.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from triptych.jobs import SEED_JOBS, Job
 from triptych.runs.folder import RunFolder
 
 BOUNDS = {"image": (0.94, 0.05), "set": (0.94, 0.05)}
-"""Least recall and largest wrong share that the demo is held to, by what a caption is of."""
+"""The minimum recall and the maximum wrong share that the demo must reach, by subject."""
 
 MOST_UNTRUE_OF_ALL = 0.1
-"""The largest share of sets' captions in which what is said of all images isn't true."""
+"""The maximum share of sets' captions with an untrue statement about all images."""
 
 
 def scene_of(picture: Picture) -> Scene:
-    """What it shows."""
+    """The scene that the picture shows."""
     places = PLACES[len(picture.things)]
     things = (
         Thing(kind, colour, place) for (colour, kind), place in zip(picture.things, places, strict=True)
@@ -50,12 +50,12 @@ def score_captions(run: RunFolder, truth: dict[str, Picture], job: Job) -> dict[
                 continue
             target = caption.id.partition(":")[2]
             keys = sets[target] if job.is_multi else (target,)
-            said = read_images(caption.text, job.language, len(keys))
-            for key, things in zip(keys, said, strict=True):
-                there, told = Counter(map(tuple, truth[key].things)), Counter(map(tuple, things))
-                shown += there.total()
-                named += told.total()
-                right += (there & told).total()
+            described = read_images(caption.text, job.language, len(keys))
+            for key, things in zip(keys, described, strict=True):
+                actual, stated = Counter(map(tuple, truth[key].things)), Counter(map(tuple, things))
+                shown += actual.total()
+                named += stated.total()
+                right += (actual & stated).total()
             denied = untrue_statements(caption.text, job.language, [scene_of(truth[key]) for key in keys])
             captions += 1
             untrue += bool(denied)
@@ -75,7 +75,7 @@ def score_captions(run: RunFolder, truth: dict[str, Picture], job: Job) -> dict[
 
 
 def score_grouping(run: RunFolder, truth: dict[str, Picture]) -> dict[str, float]:
-    """How many sets hold one theme, and how many planted copies were found."""
+    """How many sets have only one theme, and how many planted copies were found."""
     sets = list(run.sets())
     pure = sum(len({truth[key].theme for key in image_set.keys}) == 1 for image_set in sets)
     found = {frozenset((duplicate.key, duplicate.of)) for duplicate in run.duplicates()}
@@ -99,7 +99,7 @@ def score_grouping(run: RunFolder, truth: dict[str, Picture]) -> dict[str, float
 
 
 def missed_bounds(scores: dict[str, dict[str, float]]) -> list[str]:
-    """What falls short of the demo's bounds, in words."""
+    """The demo's bounds that ``scores`` miss, in words."""
     missed = []
     for job in SEED_JOBS:
         least_recall, largest_wrong = BOUNDS[job.subject]
@@ -117,7 +117,7 @@ def missed_bounds(scores: dict[str, dict[str, float]]) -> list[str]:
 
 
 def read_truth(folder: Path) -> dict[str, Picture]:
-    """What is in each picture of a demo, by key."""
+    """The contents of each picture of a demo, by key."""
     lines = (folder / "truth.jsonl").read_bytes().splitlines()
     return {p.key: p for p in (msgspec.json.decode(line, type=Picture) for line in lines)}
 

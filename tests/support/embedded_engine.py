@@ -1,4 +1,4 @@
-"""A model that ships in the package, loaded in this process."""
+"""An engine with an embedded model, in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triptych.models import resolve_model
 
 @contextlib.contextmanager
 def embedded_engine(name: str) -> Iterator[TransformersEngine]:
-    """Of ``builtin:NAME``, on the CPU."""
+    """An engine for ``builtin:NAME``, on the CPU."""
     engine = TransformersEngine(
         resolve_model(f"builtin:{name}"), TransformersConfig(batch_size=16, device="cpu")
     )

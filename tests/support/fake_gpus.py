@@ -1,4 +1,4 @@
-"""A machine that shows GPUs, as far as the driver's tool is asked: for tests without one."""
+"""A fake nvidia-smi, for tests on machines without GPUs."""
 
 from __future__ import annotations
 

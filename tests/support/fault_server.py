@@ -1,11 +1,11 @@
-"""Endpoints with slots and a latency, which misbehave for a share of the requests, as a child process.
+"""Endpoints with slots and a latency that fail a share of the requests, in a child process.
 
     with FaultServer(endpoints=2, slots=64, latency_s=0.5, faults=0.2, seed=1) as server:
         server.urls; server.stats(); server.die(0, down_s=2.0)
 
-It speaks HTTP/1.1 over plain asyncio, so that it takes little of the machine that a client is measured
-on. It knows a request by a hash of its messages: who is asked again with other sampling is the same. It
-counts, per request, how often it was asked and how many whole, good answers it gave.
+It speaks HTTP/1.1 over plain asyncio, to leave the machine to the client that is measured. It identifies a
+request by a hash of its messages, so a retry with other sampling is the same request. For each request it
+counts how often it was sent, and how many complete, good answers it got.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ MODEL = "made-up"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How it behaves."""
+    """How the endpoints behave."""
 
     endpoints: int = 1
     slots: int = 64
     latency_s: float = 0.5
     pieces: int = 8
-    """Into how many events an answer is cut, spread over its latency."""
+    """How many events an answer is split into, over its latency."""
     faults: float = 0.0
-    """The share of requests that meet a mishap."""
+    """The share of requests with a mishap."""
     seed: int = 1
     deaths: tuple[tuple[int, int, float], ...] = ()
-    """(after so many requests, endpoint, for how many seconds it is down)"""
+    """(after this many requests, endpoint, how many seconds it is down)"""
 
 
 class Stats(msgspec.Struct, kw_only=True):
-    """What it counted. Requests are named by the key that their captions spell."""
+    """What it counted. The keys of requests are also in their captions."""
 
     asked: dict[str, int] = {}
     good: dict[str, int] = {}
@@ -60,7 +60,7 @@ class Stats(msgspec.Struct, kw_only=True):
 
 
 class FaultServer:
-    """The child process, seen from outside."""
+    """Runs the child process, and asks it for its counts."""
 
     def __init__(self, **options: Any) -> None:
         self._options = Options(**options)
@@ -77,7 +77,7 @@ class FaultServer:
 
     def __exit__(self, *_: object) -> None:
         assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.close()  # the child ends with it
+        self._child.stdin.close()  # the child ends when its stdin does
         self._child.wait()
         self._child.stdout.close()
 
@@ -85,7 +85,7 @@ class FaultServer:
         return msgspec.json.decode(self._ask("stats"), type=Stats)
 
     def die(self, endpoint: int, down_s: float) -> None:
-        """Drop an endpoint's connections and listen no more for a while."""
+        """Drop an endpoint's connections, and refuse new ones for a while."""
         self._ask(f"die?{endpoint}:{down_s}")
 
     def _ask(self, path: str) -> bytes:
@@ -99,7 +99,7 @@ class _Payload(msgspec.Struct):
 
 
 class _Endpoint:
-    """One port."""
+    """One endpoint, on a port of its own."""
 
     def __init__(self, number: int, options: Options, stats: Stats, die: Any) -> None:
         self.number, self._options, self._stats, self._die = number, options, stats, die
@@ -139,7 +139,7 @@ class _Endpoint:
         writer.close()
 
     async def _answer(self, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection stays."""
+        """Answer a request. Returns whether the connection stays open."""
         payload = msgspec.json.decode(body, type=_Payload)
         messages = bytes(payload.messages)
         key = hashlib.blake2b(messages, digest_size=6).hexdigest()
@@ -171,7 +171,7 @@ class _Endpoint:
     async def _misbehave(
         self, mishap: str | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool | None:
-        """Whether the connection stays; None: a caption is to be sent."""
+        """Whether the connection stays open; None if a caption must still be sent."""
         match mishap:
             case "500" | "503":
                 writer.write(_whole(int(mishap), {"object": "error", "message": f"planned {mishap}"}))
@@ -190,7 +190,7 @@ class _Endpoint:
                 writer.transport.abort()
                 return False
             case "hang":
-                await reader.read(1)  # until the client has given up
+                await reader.read(1)  # until the client gives up
                 return False
             case _:
                 return None
@@ -199,7 +199,7 @@ class _Endpoint:
     async def _caption(
         self, writer: asyncio.StreamWriter, stream: bool, mishap: str | None, text: str, finish_reason: str
     ) -> bool:
-        """Whether the whole answer was sent."""
+        """Send a caption. Returns whether all of it was sent."""
         latency_s = self._options.latency_s * (10 if mishap == "slow" else 1)
         words = max(1, len(text) // 4)
         usage = {"prompt_tokens": 300, "completion_tokens": words, "total_tokens": 300 + words}

@@ -1,7 +1,7 @@
-"""A command of Triptych whose process finds loaded what it imports: torch and what stands on it take seconds.
+"""Runs a command of Triptych in a process that has already imported torch and the like, which takes seconds.
 
-Comes in: the command. Goes out: its process, in a session of its own, with what subprocess.Popen has of pid,
-poll and wait. It is forked from a process that has imported and run nothing, which ends with this one.
+Comes in: the command. Goes out: its process, in a session of its own, with pid, poll and wait as in
+subprocess.Popen. It is forked from a process that has only imported modules, and that ends with this one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CONTEXT.set_forkserver_preload(
 
 
 class ForkedCommand:
-    """Started, and quiet."""
+    """A running command. Its output is discarded."""
 
     def __init__(self, command: Sequence[str]) -> None:
         arguments = [*command]
@@ -35,7 +35,7 @@ class ForkedCommand:
         return self._process.exitcode
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Raises TimeoutExpired."""
+        """The exit code. Raises TimeoutExpired."""
         self._process.join(timeout_s)
         if (code := self.poll()) is None:
             raise subprocess.TimeoutExpired("triptych", timeout_s or 0.0)

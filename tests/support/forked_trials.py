@@ -1,7 +1,8 @@
-"""Many trials, one after the other, by several processes, from a program of its own.
+"""Runs many trials, one after another, in several processes, from a program of its own.
 
-Children of a process with threads may hang, and a test process has run others before. Comes in: what to try
-and how. Goes out: an outcome a line, as JSON. Not its job: what is right or wrong.
+Comes in: what to try and how. Goes out: one outcome per line, as JSON. It is a program of its own because
+forks of a process with threads may hang, and a test process has run other tests before. Not its job: judging
+outcomes.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ import msgspec
 ROOT = Path(__file__).parents[2]
 
 MIN_FREE_BYTES = 512 * 1024 * 1024
-"""For the folders of a few processes. In memory, as a thousand fsyncs a minute take a disk all its time."""
+"""For the folders of a few processes. They are in memory, as a thousand fsyncs a minute keep a disk busy."""
 
 P = TypeVar("P")
 Outcome = TypeVar("Outcome", bound=msgspec.Struct)
 
 
 def outcomes_of_program(module: str, arguments: Sequence[str], kind: type[Outcome]) -> list[Outcome]:
-    """What ``python -m module`` prints, one a line."""
+    """The outcomes that ``python -m module`` prints, one per line."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
         [sys.executable, "-m", module, *arguments],
@@ -42,7 +43,7 @@ def outcomes_of_program(module: str, arguments: Sequence[str], kind: type[Outcom
 
 @contextlib.contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """A folder in memory where there is room, else on disk; gone afterwards."""
+    """A temporary folder, in memory if there is space, otherwise on disk."""
     memory = Path("/dev/shm")
     has_room = memory.is_dir() and shutil.disk_usage(memory).free >= MIN_FREE_BYTES
     with tempfile.TemporaryDirectory(prefix=prefix, dir=memory if has_room else None) as scratch:
@@ -56,9 +57,9 @@ def print_outcomes(
     trial_in: Callable[[Path], Callable[[P], msgspec.Struct | None]],
     is_wrong: Callable[[Any], object],
 ) -> None:
-    """Try ``chosen`` in so many forked processes, each with ``trial_in`` a folder of its own.
+    """Try ``chosen`` in ``workers`` forked processes, each with what ``trial_in`` makes for its own folder.
 
-    Outcomes go to stdout; those that ``is_wrong`` to stderr as well. A trial without an outcome is left out.
+    Outcomes are printed to stdout, and those that are wrong also to stderr. A trial may have no outcome.
     """
     children = []
     for number in range(workers):
@@ -81,7 +82,7 @@ def _try(
     trial_in: Callable[[Path], Callable[[P], msgspec.Struct | None]],
     is_wrong: Callable[[Any], object],
 ) -> NoReturn:
-    """A child's."""
+    """Run the trials of one child, and end it."""
     status = 1
     try:
         attempt = trial_in(own)

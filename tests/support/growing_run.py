@@ -1,7 +1,7 @@
-"""A run that is used as a user does, and what each use cost: images embedded, captions asked.
+"""A run that is used as users do, and the cost of each use: images embedded, captions requested.
 
-Comes in: actions on a folder of images. Goes out: counts, beside what was needed. Captions come from a
-stand-in engine behind a real HTTP endpoint; embeddings from the embedded nano CLIP.
+Comes in: actions on a folder of images. Goes out: what they cost, and what was needed. Captions come from a
+stand-in engine behind a real HTTP endpoint, embeddings from the embedded nano CLIP.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ JOBS = ("single_en", "multi_en")
 
 
 class Describer:
-    """An engine that says the same of the same pictures, in enough words."""
+    """An engine that always says the same about the same images, in enough words."""
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """At once."""
+        """One completion for each request, at once."""
         return [self._caption(request) for request in requests]
 
     def _caption(self, request: CaptionRequest) -> Completion:
@@ -45,16 +45,16 @@ class Describer:
 
 
 class Cost(NamedTuple):
-    """Of one use: how often a model was asked, and how often it had to be."""
+    """The cost of one use: how much a model had to do, and how much of it was needed."""
 
     embedded: int
     asked: dict[str, int]
     needed: dict[str, int]
-    """Targets that are planned and whose images were never captioned together before."""
+    """Planned targets whose images were never captioned together before."""
 
 
 class GrowingRun:
-    """``use`` takes it through all stages again."""
+    """A run. Each ``use`` takes it through all stages."""
 
     def __init__(self, path: Path, server: ChatServer) -> None:
         self.path, self._server = path, server
@@ -64,7 +64,7 @@ class GrowingRun:
 
     @property
     def settings(self) -> dict[str, object]:
-        """Of the run."""
+        """The settings of the run."""
         return {
             "embedding.model": "builtin:nano-clip",
             "sets.related_cosine_similarity": 0.55,
@@ -79,7 +79,7 @@ class GrowingRun:
         }
 
     def use(self, *sources: Path | str, regroup: bool = False) -> Cost:
-        """What `triptych run SOURCES` does, with --regroup if asked."""
+        """Do what `triptych run SOURCES` does, with --regroup if ``regroup``."""
         with triptych.open_run(self.path, sources, settings=self.settings) as run:
             if regroup:
                 run.make_again(["sets"])
@@ -90,7 +90,7 @@ class GrowingRun:
         return Cost(self.newly_embedded(), {job: self._newly_asked(job) for job in JOBS}, needed)
 
     def _planned(self, job: str) -> list[tuple[str, ...]]:
-        """Name and content of the images of each target."""
+        """The keys and content hashes of the images of each planned target."""
         with triptych.open_run(self.path, read_only=True) as run:
             (found,) = (each for each in run.jobs if each.name == job)
             return [
@@ -100,7 +100,7 @@ class GrowingRun:
             ]
 
     def newly_embedded(self) -> int:
-        """Rows of shards that weren't there, or not with these rows, when it was last asked."""
+        """The rows of shards that are new or were written again since the last call."""
         folder = RunFolder.open(self.path)
         whole = [folder.embeddings_file(name) for name in folder.shards() if folder.is_embedded(name)]
         rows = {path: len(np.load(path)) for path in whole}
@@ -110,7 +110,7 @@ class GrowingRun:
         return new
 
     def rows(self, job: str) -> list[Caption]:
-        """All that its journals hold."""
+        """All captions in the job's journals."""
         journals = (self.path / "captions" / job).rglob("*.jsonl")
         return [row for path in journals for row in read_journal(path, Caption)]
 
@@ -126,7 +126,7 @@ class GrowingRun:
 
     @property
     def sets(self) -> list[tuple[str, ...]]:
-        """Their keys."""
+        """The keys of each set."""
         return [each.keys for each in RunFolder.open(self.path).sets()]
 
     def record(self, key: str) -> list[ImageRecord]:

@@ -1,4 +1,4 @@
-"""A reader as strict as InternVL's training loader: what it takes, and what it would choke on."""
+"""A reader as strict as InternVL's training loader."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load_dataset_meta(meta_path: Path) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every dataset that a meta JSON names. Raises AssertionError where the loader would fail."""
+    """The rows of every dataset that a meta JSON names. Raises AssertionError if the loader would fail."""
     datasets = {}
     for name, meta in json.loads(meta_path.read_text("utf-8")).items():
         assert {"root", "annotation", "data_augment", "repeat_time", "length"} == meta.keys()
@@ -22,7 +22,7 @@ def load_dataset_meta(meta_path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def check_row(row: dict[str, Any]) -> None:
-    """One image or several, sizes for each, one tag for each, and a question with an answer."""
+    """Check a row: one image or several, a size and a tag for each, and a question with an answer."""
     assert isinstance(row["id"], str)
     assert [["from", "value"]] * 2 == [list(turn) for turn in row["conversations"]]
     question, answer = row["conversations"]

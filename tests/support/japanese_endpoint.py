@@ -1,8 +1,8 @@
-"""An endpoint that captions drawn scenes in Japanese and English, and the config of a run that asks it.
+"""An engine that captions drawn scenes in Japanese and English, and the config of a run that uses it.
 
-Comes in: requests of the jobs of ``CONFIG``. Goes out: varied captions. Every fourth request of a job is
-first answered in Chinese, or without the name of an image; asked again, it is answered well. Not its job:
-HTTP (see chat_server), saying what is in the picture.
+Comes in: requests of the jobs of ``CONFIG``. Goes out: varied captions. Every fourth request of a job first
+gets a bad answer, in Chinese or without the name of an image, and a good one when it is repeated. Not its
+job: HTTP (see chat_server), describing what the picture shows.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ _CHINESE = "图中是一片晴朗的沙滩，白色的海浪轻轻拍打着岸�
 
 
 def write_config(folder: Path) -> Path:
-    """The config file and the prompts that it names, in ``folder``."""
+    """Write the config file and the prompts that it names to ``folder``."""
     for name, text in PROMPTS.items():
         naming = NAMING if name == "multi_ja" else ""
         (folder / f"{name}.toml").write_text(f'version = 1\ntext = "{text}"\n{naming}', "utf-8")
@@ -129,7 +129,7 @@ class JapaneseEndpoint:
         self._counts = {prompt: itertools.count() for prompt in PROMPTS.values()}
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """An answer each."""
+        """One completion for each request."""
         return [self._answer(request) for request in requests]
 
     def slot_s(self) -> float:
@@ -137,11 +137,11 @@ class JapaneseEndpoint:
         return 0.0
 
     def describe(self) -> str:
-        """For a person."""
+        """The engine's name in messages."""
         return "Japanese"
 
     def close(self) -> None:
-        """Holds nothing."""
+        """There is nothing to close."""
 
     def _answer(self, request: CaptionRequest) -> Completion:
         digest = hashlib.blake2b(request.prompt.encode(), digest_size=8)
@@ -178,7 +178,7 @@ def _of_a_set(image_count: int, rng: random.Random) -> str:
 
 
 def _spoilt(request: CaptionRequest, text: str) -> str:
-    """As models do: an answer in the language that they know best, or one without names."""
+    """A bad answer, as models give it: in the language that they know best, or without a name."""
     if request.prompt == PROMPTS["multi_ja"]:
         return text.replace("画像1：", "")
     return _CHINESE

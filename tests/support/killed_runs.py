@@ -1,7 +1,7 @@
-"""SIGKILL to a whole run at seeded moments, and what it exports when it went on.
+"""Kills a whole run with SIGKILL at seeded moments; digests of its export show whether it resumed correctly.
 
-Comes in: a folder of images. Goes out: processes killed, digests of what was exported. Moments are drawn over
-the bytes that a run writes, so that every stage is hit on any machine. The kill is to the process group.
+Comes in: a folder of images. Goes out: killed processes, digests of exports. Moments are drawn over the bytes
+that a run writes, so that every stage is hit on any machine. The whole process group is killed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def triptych_run(images: Path, out: Path, extra: Sequence[str] = ()) -> list[str
 
 
 def run_undisturbed(command: Sequence[str]) -> None:
-    """Run to the end; raises CalledProcessError with its stderr printed where it fails."""
+    """Run to the end. If it fails, its stderr is printed, and CalledProcessError is raised."""
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Its process, in a session of its own."""
+    """Start ``command``, in a session of its own."""
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -52,7 +52,7 @@ def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
 def run_and_kill(
     command: Sequence[str], out: Path, at_bytes: int, more_s: float, start: Callable[..., Any] = started
 ) -> bool:
-    """Run, and SIGKILL ``more_s`` seconds after ``out`` has ``at_bytes`` bytes. False: it ended before."""
+    """Run, and kill it ``more_s`` seconds after ``out`` has ``at_bytes`` bytes. False if it ended before."""
     process = start(command)
     while process.poll() is None:
         if bytes_in(out) >= at_bytes:
@@ -68,7 +68,7 @@ def run_and_kill(
 
 
 def bytes_in(folder: Path) -> int:
-    """The sizes of all files below ``folder``, while others write there."""
+    """The total size of all files below ``folder``, to which other processes may be writing."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
@@ -78,7 +78,7 @@ def bytes_in(folder: Path) -> int:
 
 
 def moments(seed: int, count: int, total_bytes: int) -> list[tuple[int, float]]:
-    """``(bytes written, seconds after that)`` of each kill, ascending; the first before anything is."""
+    """``(bytes written, seconds after that)`` of each kill, ascending. The first is at 0 bytes."""
     rng = random.Random(seed)
     points = sorted(rng.randrange(total_bytes) for _ in range(count - 1))
     return [(point, rng.uniform(0, 0.3)) for point in (0, *points)]

@@ -1,7 +1,7 @@
-"""SIGKILL to a captioning client at seeded moments, and what it did when it went on.
+"""Kills a captioning client with SIGKILL at seeded moments, and counts what it repeats when it resumes.
 
-Comes in: a made-up run, a server that counts. Goes out: how many captions there are, and how many of the
-requests were asked again. Moments are drawn over the captions that are to be made, a little later each.
+Comes in: a made-up run, a server that counts. Goes out: how many captions there are, and how many requests
+were repeated. Moments are drawn over the captions to be made, each with a short random delay.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ POLL_S = 0.01
 
 
 class Killed(msgspec.Struct, kw_only=True):
-    """What happened."""
+    """The counts."""
 
     kills: int = 0
     rows: int = 0
     distinct_rows: int = 0
     asked_again: int = 0
-    """Requests beyond the first of each."""
+    """Repeated requests."""
     asked_again_though_written: int = 0
-    """Of those, the ones whose caption lay in the journal at the kill before."""
+    """Of these, the ones whose caption was already in the journal at the kill before."""
     in_flight_at_kills: int = 0
-    """Requests that were sent and whose caption was not yet in the journal at a kill."""
+    """Requests that had been sent, but had no caption in the journal yet, at a kill."""
 
 
 def kill_and_resume(made_up: MadeUpRun, server: FaultServer, kills: int, seed: int) -> Killed:
-    """Kill ``kills`` times, then let it end."""
+    """Kill the client ``kills`` times, then let it finish."""
     rng = random.Random(seed)
     planned = sum(1 for _ in _images(made_up))
     found = Killed()
@@ -78,6 +78,6 @@ def _again(before: dict[str, int], now: dict[str, int], written: set[str]) -> in
 
 
 def _keys(made_up: MadeUpRun) -> set[str]:
-    """The server's names of the requests whose captions are in the journal."""
+    """The server's keys of the requests whose captions are in the journal."""
     found = (re.search("[0-9a-f]{12}", row.text) for row in made_up.rows(JOB))
     return {match.group() for match in found if match is not None}

@@ -1,4 +1,4 @@
-"""The labelled captions: what is wrong with each, if anything."""
+"""The labelled captions, with the fault of each, if any."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[1] / "filtering" / "labelled"
 
 
 class Labelled(msgspec.Struct, frozen=True):
-    """One caption and what is wrong with it: None for a good one, ``hard`` where it looks wrong."""
+    """One caption and its fault, None if it is good. ``hard``: it is hard to judge."""
 
     id: str
     job: str
@@ -22,7 +22,7 @@ class Labelled(msgspec.Struct, frozen=True):
 
     @property
     def input(self) -> CaptionInput:
-        """What the filter is given of it."""
+        """The caption as the filter gets it."""
         return CaptionInput(self.id, self.job, self.text, self.images, self.finish_reason)
 
 

@@ -1,11 +1,11 @@
-"""`lmdeploy serve api_server` with another engine below, for a machine without a GPU.
+"""`lmdeploy serve api_server` with a different engine, for a machine without a GPU.
 
     python -m tests.support.lmdeploy_child MODEL PORT SERVED_NAME NOTES
 
 lmdeploy's own `serve` assembles everything: FastAPI app and middleware, routes, request checks, chat
-template, tokenizer, vision preprocessing, AsyncEngine, uvicorn. One method is replaced, the one that
-builds the GPU engine. Ends when stdin does, so that it doesn't outlive who started it. A process of its
-own, because importing lmdeploy sets PIL's LOAD_TRUNCATED_IMAGES.
+template, tokenizer, vision preprocessing, AsyncEngine, uvicorn. Only the method that builds the GPU engine is
+replaced. The process ends when its stdin does, so that it doesn't outlive its parent. It is a process of its
+own because importing lmdeploy sets PIL's LOAD_TRUNCATED_IMAGES.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The engine below lmdeploy's server where there is no GPU: greedy search by transformers on a CPU.
+"""An engine for lmdeploy's server on a machine without a GPU: greedy search with transformers on the CPU.
 
-In: token ids and pixel values, as lmdeploy's chat template and vision preprocessing made them. Out:
-lmdeploy's EngineOutput, token by token, with the statuses that lmdeploy's own PyTorch engine gives. It
-writes down what it got (`inputs/<n>.npz`, in order of arrival), and ends a request with the status that
-stands in the first line of `mishaps`, after a few tokens. Imports lmdeploy: for a process of its own.
+Comes in: token ids and pixel values, made by lmdeploy's chat template and vision preprocessing. Goes out:
+lmdeploy's EngineOutput, token by token, with the statuses that lmdeploy's own PyTorch engine gives. It saves
+its inputs (`inputs/<n>.npz`, in order of arrival). If the file `mishaps` isn't empty, its first line is the
+status with which the next request ends after a few tokens. It imports lmdeploy, so it needs its own process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TOKENS_BEFORE_MISHAP = 5
 
 
 class GreedyEngine:
-    """What lmdeploy's AsyncEngine expects of an engine."""
+    """An engine with the methods that lmdeploy's AsyncEngine calls."""
 
     def __init__(self, model_path: str, engine_config: PytorchEngineConfig, notes: Path) -> None:
         torch.set_num_threads(1)
@@ -51,7 +51,7 @@ class GreedyEngine:
             tokenizer, vocab_size=self.model.config.text_config.vocab_size
         )
         self._compiler = GrammarCompiler(vocabulary)
-        self._json_manners = _JsonManners(tokenizer)
+        self._json_habits = _JsonHabits(tokenizer)
         self._inputs = notes / "inputs"
         self._mishaps = notes / "mishaps"
         self._numbers = itertools.count()
@@ -66,21 +66,21 @@ class GreedyEngine:
         return {"alive": True, "message": "", "schedule_metrics": self.get_schedule_metrics()}
 
     async def sleep(self, level: int) -> None:
-        """lmdeploy refuses requests from now on by itself."""
+        """Do nothing: lmdeploy itself refuses requests from now on."""
 
     def wakeup(self, tags: list[str]) -> None:
-        """And takes them again."""
+        """Do nothing: lmdeploy itself takes requests again."""
 
     def close(self) -> None:
         pass
 
-    def held_to(self, response_format: dict[str, Any] | None) -> list[LogitsProcessor]:
-        """What holds a search to a form: the grammar as lmdeploy makes it of a request."""
+    def format_processors(self, response_format: dict[str, Any] | None) -> list[LogitsProcessor]:
+        """Logits processors that enforce the format, with the grammar that lmdeploy makes from a request."""
         if response_format is None:
             return []
-        return [self._json_manners, LogitsProcessor(compile_response_format(self._compiler, response_format))]
+        return [self._json_habits, LogitsProcessor(compile_response_format(self._compiler, response_format))]
 
-    def write_down(self, input_ids: list[int], pixel_values: torch.Tensor | None) -> None:
+    def save_input(self, input_ids: list[int], pixel_values: torch.Tensor | None) -> None:
         pixels = np.zeros(0) if pixel_values is None else pixel_values.float().numpy()
         np.savez(self._inputs / f"{next(self._numbers)}.npz", input_ids=input_ids, pixel_values=pixels)
 
@@ -91,7 +91,7 @@ class GreedyEngine:
 
 
 class GreedyHandle:
-    """One request at a time."""
+    """Runs one request at a time."""
 
     def __init__(self, engine: GreedyEngine) -> None:
         self._engine = engine
@@ -108,10 +108,10 @@ class GreedyHandle:
         multimodal: list[dict[str, Any]] | None = None,
         **_: Any,
     ) -> AsyncIterator[EngineOutput]:
-        """SUCCESS for each token but the last, which comes with FINISH, as from lmdeploy's own engine."""
+        """Yield SUCCESS with each token except the last, which has FINISH, as lmdeploy's own engine does."""
         self._cancelled.clear()
         tiles = torch.cat([item["pixel_values"] for item in multimodal]) if multimodal else None
-        self._engine.write_down(input_ids, tiles)
+        self._engine.save_input(input_ids, tiles)
         mishap = self._engine.take_mishap()
         if gen_config.top_k != 1 or gen_config.repetition_penalty != 1.0:
             yield EngineOutput(ResponseType.NOT_SUPPORTED, [])
@@ -149,7 +149,7 @@ class GreedyHandle:
                     do_sample=False,
                     max_new_tokens=gen_config.max_new_tokens,
                     eos_token_id=gen_config.stop_token_ids,
-                    logits_processor=self._engine.held_to(gen_config.response_format),
+                    logits_processor=self._engine.format_processors(gen_config.response_format),
                     streamer=tokens,
                     stopping_criteria=StoppingCriteriaList([_Cancelled(self._cancelled)]),
                 )
@@ -157,9 +157,9 @@ class GreedyHandle:
             tokens.end()
 
 
-class _JsonManners:
-    """What a model knows that has seen JSON before: no blanks for their own sake, and where it would end its
-    caption, it ends the text."""
+class _JsonHabits:
+    """Imitates a model that knows JSON: no needless whitespace, and where it would end its caption, it ends
+    the string."""
 
     def __init__(self, tokenizer: Any) -> None:
         words = tokenizer.batch_decode([[number] for number in range(len(tokenizer))])
@@ -174,7 +174,7 @@ class _JsonManners:
 
 
 class _Tokens(BaseStreamer):
-    """Hands each new token over to the event loop; None at the end."""
+    """Passes each new token to the event loop, and None at the end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.queue: asyncio.Queue[int | None] = asyncio.Queue()

@@ -1,7 +1,7 @@
-"""lmdeploy's own server on this machine's CPU, as a child process.
+"""Runs lmdeploy's own server on this machine's CPU, in a child process.
 
-In: a model folder. Out: a base URL, what the engine below got, and a way to make that engine fail. See
-lmdeploy_child for what is lmdeploy's and what isn't.
+Comes in: a model folder. Goes out: a base URL, the inputs of its engine, and a way to make that engine fail.
+See lmdeploy_child for which parts are lmdeploy's.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 180.0
-"""About 10 s on an idle machine: torch, transformers and lmdeploy are imported."""
+"""A start takes about 10 s on an idle machine: torch, transformers and lmdeploy are imported."""
 
 
 class LmdeployOnCpu:
-    """``url`` is its base URL. One request at a time where ``inputs`` is looked at."""
+    """``url`` is its base URL. For ``inputs``, send one request at a time."""
 
     def __init__(self, model: Path, served_name: str, notes: Path) -> None:
-        """``notes`` is an empty folder: what the engine got, what it shall do, and the server's log."""
+        """``notes`` is an empty folder, for the engine's inputs and mishaps, and the server's log."""
         self._mishaps = notes / "mishaps"
         self._inputs = notes / "inputs"
         self._log = notes / "log"
@@ -58,11 +58,11 @@ class LmdeployOnCpu:
 
     def __exit__(self, *_: object) -> None:
         assert self._child.stdin is not None
-        self._child.stdin.close()  # the child ends with it
+        self._child.stdin.close()  # the child ends when its stdin does
         self._child.wait()
 
     def fail_with(self, *statuses: str) -> None:
-        """Each of the next requests ends with one of these lmdeploy ResponseTypes, after a few tokens."""
+        """End the next requests with these ResponseTypes of lmdeploy, one each, after a few tokens."""
         self._mishaps.write_text("\n".join(statuses))
 
     def inputs(self) -> list[tuple[list[int], np.ndarray]]:
@@ -72,7 +72,7 @@ class LmdeployOnCpu:
         return [(each["input_ids"].tolist(), each["pixel_values"]) for each in loaded]
 
     def sleep(self) -> None:
-        """As an operator does who frees the GPU for a while."""
+        """Put the server to sleep, as an operator does to free the GPU for a while."""
         httpx.post(f"{self.url}/sleep", params={"level": 1}, json={}).raise_for_status()
 
     def wake_up(self) -> None:

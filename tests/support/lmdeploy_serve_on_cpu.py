@@ -1,9 +1,9 @@
-"""lmdeploy with its own command line, and another engine below, for a machine without a GPU.
+"""lmdeploy's own command line with a different engine, for a machine without a GPU.
 
     python -m tests.support.lmdeploy_serve_on_cpu serve api_server MODEL OPTIONS...
 
-As lmdeploy_child, but lmdeploy's own parser reads the options. $LMDEPLOY_NOTES names a folder, in which
-each process leaves a file named by its number. A parser alone: PARSE_ONLY=1 prints what it understood.
+Like lmdeploy_child, but lmdeploy's own parser reads the options. Each process makes a folder in
+$LMDEPLOY_NOTES, named after its process id. With PARSE_ONLY=1, it only prints the parsed options.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lmdeploy.serve.core import AsyncEngine
 
 
 def serve_on_cpu() -> None:
-    """What `lmdeploy` does, with one method replaced."""
+    """Do what `lmdeploy` does, with one method replaced."""
     from tests.support.lmdeploy_engine import GreedyEngine
 
     notes = Path(os.environ["LMDEPLOY_NOTES"]) / str(os.getpid())
@@ -36,14 +36,14 @@ def serve_on_cpu() -> None:
     run()
 
 
-def print_understood() -> None:
-    """What lmdeploy's parser makes of the command line, as JSON."""
+def print_options() -> None:
+    """Print the options that lmdeploy's parser gets from the command line, as JSON."""
     CLI.add_parsers()
     SubCliServe.add_parsers()
-    understood = vars(CLI.parser.parse_args())
-    print(json.dumps({name: value for name, value in understood.items() if name != "run"}))
+    options = vars(CLI.parser.parse_args())
+    print(json.dumps({name: value for name, value in options.items() if name != "run"}))
 
 
 if __name__ == "__main__":
     sys.argv[0] = "lmdeploy"
-    print_understood() if os.environ.get("PARSE_ONLY") else serve_on_cpu()
+    print_options() if os.environ.get("PARSE_ONLY") else serve_on_cpu()

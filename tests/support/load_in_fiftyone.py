@@ -1,8 +1,8 @@
-"""FiftyOne's own importer on an export, in FiftyOne's environment: prints the samples as JSON.
+"""Runs FiftyOne's own importer on an export, in FiftyOne's environment, and prints the samples as JSON.
 
-python load_in_fiftyone.py ROOT FILE...
+    python load_in_fiftyone.py ROOT FILE...
 
-Without a dataset, which would need its database: the importer is what reads the file.
+No dataset is made, which would need FiftyOne's database: it is the importer that reads the file.
 """
 
 import json
@@ -12,7 +12,7 @@ from fiftyone.utils.csv import CSVDatasetImporter
 
 
 def main() -> None:
-    """As the card of the export says."""
+    """Import the files as the export's card says."""
     fields = {"caption_id": str, "position": int, "caption": str}
     found = []
     for path in sys.argv[2:]:

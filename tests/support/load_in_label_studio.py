@@ -1,4 +1,4 @@
-"""Label Studio's own checks of an export, in the environment of its SDK: prints what they find as JSON.
+"""Runs Label Studio's own checks on an export, in the environment of its SDK, and prints the results as JSON.
 
 python load_in_label_studio.py LABEL_CONFIG FILE...
 """
@@ -11,7 +11,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 
 def main() -> None:
-    """The labelling interface, the data of each task, and its prediction."""
+    """Check the labelling interface, and the data and predictions of each task."""
     interface = LabelInterface(sys.argv[1])
     interface.validate()
     print(json.dumps([_check(interface, json.loads(Path(path).read_text("utf-8"))) for path in sys.argv[2:]]))

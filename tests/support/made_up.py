@@ -1,4 +1,4 @@
-"""A random CLIP small enough to make in a test, and run folders of made-up vectors."""
+"""A random CLIP that is small enough to be made in a test, and run folders of made-up vectors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TINY_CONFIG = {
 
 
 def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
-    """An open_clip folder with random weights of TINY_CONFIG's shape."""
+    """Write an open_clip folder with random weights for TINY_CONFIG, and return it."""
     import open_clip
     import torch
     from safetensors.torch import save_file
@@ -44,12 +44,12 @@ def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
 
 
 def seen_by(shape: InputShape, pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
-    """RGB pictures as a tower of ``shape`` sees them: ``uint8[n, height, width, 3]``."""
+    """RGB pictures as an encoder with this input shape sees them: ``uint8[n, height, width, 3]``."""
     return np.stack([resize_to(shape, picture, *picture.size).framed for picture in pictures])
 
 
 def as_unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Each row at length 1, in float32."""
+    """Each row scaled to length 1, in float32."""
     wide = rows.astype(np.float64)
     return (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
 
@@ -57,9 +57,9 @@ def as_unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
 def make_run(
     path: Path, vectors: Mapping[str, NDArray[np.float32]], shards: int = 1, **fields: Mapping[str, object]
 ) -> RunFolder:
-    """A run folder of embedded images: ``vectors`` by key, dealt out to ``shards`` in turn.
+    """A run folder of embedded images, with ``vectors`` by key, distributed over ``shards`` in turn.
 
-    ``fields`` has, for a field of ImageRecord, its values by key.
+    ``fields`` are fields of ImageRecord, each with its values by key.
     """
     run = RunFolder.create_or_open(path)
     for shard in range(shards):
@@ -85,7 +85,7 @@ def make_run(
 
 
 def group(units: NDArray[np.float32], config: SetsConfig, folder: Path, **fields: list[object]) -> Grouped:
-    """Group images 000.jpg, 001.jpg... with these vectors. ``fields`` has values of ImageRecord, in order."""
+    """Group images 000.jpg, 001.jpg... with these vectors. ``fields`` are fields of ImageRecord, in order."""
     keys = [f"{number:03d}.jpg" for number in range(len(units))]
     named = {name: dict(zip(keys, values, strict=True)) for name, values in fields.items()}
     run = make_run(folder / "run", dict(zip(keys, units, strict=True)), **named)
@@ -93,6 +93,6 @@ def group(units: NDArray[np.float32], config: SetsConfig, folder: Path, **fields
 
 
 def at_degrees(*degrees: float) -> NDArray[np.float32]:
-    """Unit vectors in a plane."""
+    """Unit vectors in a plane, at these angles."""
     angles = np.radians(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

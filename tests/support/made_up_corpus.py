@@ -1,13 +1,13 @@
-"""A made-up corpus of embeddings with planted groups, duplicates, chains and strangers.
+"""A made-up corpus of embeddings with planted groups, duplicates, chains and unrelated images.
 
 Comes in: how many images, a seed. Goes out: ``float16[n, dim]`` rows in random order, and the truth
 about each. Themes are centres on the sphere, in families whose centres are near each other, so that
 an image of one theme can lie near one of a sister theme. Theme sizes follow a power law. All images
 also share one direction, as CLIP embeddings do: random pairs have a cosine of about 0.3.
 
-Cosines as they come out at 512 dimensions (asserted by tests/grouping/test_made_up_corpus.py): within a
+The resulting cosines at 512 dimensions (asserted by tests/grouping/test_made_up_corpus.py): within a
 theme about 0.80, between sister themes about 0.62, random 0.3, duplicates above 0.97; neighbours in a
-chain about 0.85, which falls by every step.
+chain about 0.85, falling with every further step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 512
 SHARED = 0.30
-"""The squared part of a row that all images share; what follows likewise, nested in it."""
+"""The part of a row's squared length that all images share. FAMILY and THEME include it in the same way."""
 FAMILY = 0.60
 THEME = 0.80
 
@@ -29,19 +29,19 @@ STRANGER_SHARE = 0.10
 CHAIN_LENGTH = 24
 CHAIN_STEP_COSINE = 0.85
 DUPLICATE_NOISE = 0.15
-"""Length of what is added to a copy of length 1."""
+"""The length of the noise that is added to a copy of length 1."""
 POWER = 1.4
 """Theme sizes are drawn with probability size ** -POWER."""
 LARGEST_THEME = 2_000
 SPECTRUM_KNEE, SPECTRUM_SLOPE = 5, -0.8
-"""Dimension j has a standard deviation of (j + knee) ** slope: about 30 dimensions count."""
+"""Dimension j has a standard deviation of (j + knee) ** slope: about 30 dimensions matter."""
 THEMES_PER_FAMILY = 6
 
 THEME_KIND, CHAIN_KIND, STRANGER_KIND = 0, 1, 2
 
 
 class MadeUpCorpus(NamedTuple):
-    """Row i: its kind, its group (theme, chain, or itself), its place in a chain, what it copies or -1."""
+    """For each row: kind, group (theme, chain or itself), place in a chain, and the row it copies, or -1."""
 
     rows: NDArray[np.float16]
     kind: NDArray[np.int8]
@@ -61,7 +61,7 @@ class MadeUpCorpus(NamedTuple):
 
 
 def make_corpus(images: int, seed: int = 0, dimensions: int = DIMENSIONS) -> MadeUpCorpus:
-    """``images`` rows. Made block by block: in memory are the float16 rows and little more."""
+    """A corpus of ``images`` rows, made in blocks: memory holds the float16 rows and little more."""
     rng = np.random.default_rng(seed)
     copies = int(images * DUPLICATE_SHARE)
     chained = int(images * CHAINED_SHARE) // CHAIN_LENGTH * CHAIN_LENGTH
@@ -126,7 +126,7 @@ def _theme_of_each(rng: np.random.Generator, themed: int) -> NDArray[np.int64]:
 
 
 def _theme_centres(rng: np.random.Generator, themes: int, dimensions: int) -> NDArray[np.float32]:
-    """Unit centres; those of one family share the part of their squared length that FAMILY says."""
+    """Unit centres. In a family they share the part of their squared length that FAMILY sets."""
     share = (FAMILY - SHARED) / (THEME - SHARED)
     families = _directions(rng, themes // THEMES_PER_FAMILY + 1, dimensions)
     family_of = rng.integers(0, len(families), themes)
@@ -136,7 +136,7 @@ def _theme_centres(rng: np.random.Generator, themes: int, dimensions: int) -> ND
 
 
 def _chain(rng: np.random.Generator, shared: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """CHAIN_LENGTH rows, each at CHAIN_STEP_COSINE to the one before, along a walk that leaves."""
+    """CHAIN_LENGTH rows, each at CHAIN_STEP_COSINE to the one before, on a random walk."""
     step = (CHAIN_STEP_COSINE - SHARED) / (1 - SHARED)
     walk = [_directions(rng, 1, dimensions)[0]]
     for direction in _directions(rng, CHAIN_LENGTH - 1, dimensions):
@@ -145,7 +145,7 @@ def _chain(rng: np.random.Generator, shared: NDArray[np.float32], dimensions: in
 
 
 def _originals(rng: np.random.Generator, candidates: int, copies: int) -> NDArray[np.int64]:
-    """What each copy copies: half of the copies have an original alone, the others come in bunches."""
+    """The row that each copy copies: half of them have an original of their own, the others share some."""
     alone = rng.choice(candidates, copies // 2, replace=False)
     bunches = rng.choice(candidates, max(1, (copies - len(alone)) // 20), replace=False)
     return np.concatenate([alone, rng.choice(bunches, copies - len(alone))])

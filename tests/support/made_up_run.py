@@ -1,7 +1,8 @@
 """A grouped run of any number of small pictures, no two alike, and `triptych caption` on it as a process.
 
-Comes in: a folder and a count. Goes out: tars of JPEGs of some hundred bytes, a run folder ready to be
-captioned, commands. Used where what is captioned doesn't matter: throughput, faults, kills, memory.
+Comes in: a folder and a count. Goes out: tars of JPEGs of some hundred bytes, a run folder ready for
+captioning, commands. For measurements that don't depend on what is captioned: throughput, faults, kills,
+memory.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ QUICK = {
     "captioning.token_timeout_s": 3.0,
     "captioning.canary.every_s": 0,
 }
-"""Small requests, no long waits for hangs, and no canary: such servers see nothing."""
+"""Small requests, short timeouts, and no canary: stand-in servers can't see pictures."""
 
 
 class MadeUpRun(msgspec.Struct, frozen=True):
-    """The run folder and where its images lie."""
+    """The run folder, and the folder of its images."""
 
     path: Path
     pile: Path
 
     def command(self, urls: Sequence[str], jobs: Sequence[str], **settings: object) -> list[str]:
-        """`triptych caption`; settings are of captioning."""
+        """The command `triptych caption`. ``settings`` are settings of captioning."""
         chosen = QUICK | {f"captioning.{name}": value for name, value in settings.items()}
         return [
             sys.executable, "-m", "triptych", "caption", str(self.path),
@@ -54,7 +55,7 @@ class MadeUpRun(msgspec.Struct, frozen=True):
         ]  # fmt: skip
 
     def start(self, *arguments: object, **settings: object) -> subprocess.Popen[str]:
-        """That command as a process, its stderr to be read."""
+        """Start this command as a process, with a pipe for its stderr."""
         return subprocess.Popen(
             self.command(*arguments, **settings),  # type: ignore[arg-type]
             cwd=ROOT,
@@ -64,13 +65,13 @@ class MadeUpRun(msgspec.Struct, frozen=True):
         )
 
     def rows(self, job: str) -> list[Caption]:
-        """All rows of the journals of ``job``, as they lie there."""
+        """All rows in the journals of ``job``, in order."""
         run = RunFolder.open(self.path)
         return [row for shard in run.shards() for row in run.captions(job, shard)]
 
 
 def make_up_run(folder: Path, images: int) -> MadeUpRun:
-    """Deterministic."""
+    """Write ``images`` pictures and the run folder below ``folder``, always the same."""
     pile = folder / "pile"
     pile.mkdir(parents=True)
     for start in range(0, images, IMAGES_A_SHARD):

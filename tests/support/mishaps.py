@@ -1,7 +1,8 @@
-"""What a sick server does, drawn with a fixed seed: which mishap a request meets, and the texts.
+"""How a faulty server behaves, decided by a seed: the mishap of each request, and the texts.
 
-Comes in: a request's key, how often it was asked, a seed. Goes out: a mishap's name or None, and texts
-that are good, empty, cut, a loop, a refusal, or in the wrong language. Not its job: HTTP (fault_server).
+Comes in: a request's key, how often it was sent, a seed. Goes out: a mishap's name or None, and texts that
+are good, empty, truncated, repetitive, a refusal, or in the wrong language. Not its job: HTTP (see
+fault_server).
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ NO_ANSWER = (
     "500", "503", "429", "429 with a date", "reset before", "hang", "malformed", "error in a 200",
     "dead node in a 200", "reset in the middle", "error event", "no end",
 )  # fmt: skip
-"""No caption comes of these."""
+"""Mishaps without a caption."""
 
 BAD_TEXT = ("empty", "cut", "loop", "wrong language", "refusal")
-"""A caption comes, but not one that anybody wants."""
+"""Mishaps with an unusable caption."""
 
 MISHAPS = (*NO_ANSWER, *BAD_TEXT, "slow")
-"""slow: a good caption that takes ten times as long."""
+"""All mishaps. After ``slow``, a good caption comes ten times as late."""
 
 _EN = (
     "The image shows number {key}: a quiet harbour in the morning, where three wooden boats lie beside a"
@@ -32,13 +33,13 @@ _ZH = (
 
 
 def draw_mishap(key: str, time_asked: int, share: float, seed: int) -> str | None:
-    """The same for the same request whenever it comes; another for the next time it is asked."""
+    """The mishap of a request, always the same for the same ``key``, ``time_asked`` and ``seed``."""
     rng = random.Random(f"{seed}:{key}:{time_asked}")
     return rng.choice(MISHAPS) if rng.random() < share else None
 
 
 def text_for(key: str, chinese: bool, mishap: str | None) -> tuple[str, str]:
-    """Text and finish reason."""
+    """The text of the answer, and its finish reason."""
     good = (_ZH if chinese else _EN).format(key=key)
     match mishap:
         case "empty":

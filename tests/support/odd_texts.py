@@ -1,4 +1,4 @@
-"""Texts that keep patterns busy: pieces that rules look for, many times over.
+"""Texts that are slow to match: pieces that rules search for, repeated many times.
 
 Goes out: fixed texts and a hypothesis strategy, none longer than MAX_BYTES, for tests and the benchmark
 of the slowest text.
@@ -36,7 +36,7 @@ PIECES = [
 
 
 def fixed_texts() -> Iterator[str]:
-    """Each piece again and again, and each pair of a long run with another after it."""
+    """Each piece repeated; each with another piece in turns; each repeated, followed by another."""
     for piece in PIECES:
         yield cut(piece * MAX_BYTES)
     for at, piece in enumerate(PIECES):
@@ -47,7 +47,7 @@ def fixed_texts() -> Iterator[str]:
 
 @st.composite
 def drawn_texts(draw: st.DrawFn) -> str:
-    """A few pieces, each many times over, in turns."""
+    """A few pieces, each repeated many times, and all of that repeated."""
     parts = draw(
         st.lists(
             st.tuples(st.sampled_from(PIECES) | st.text(max_size=12), st.integers(1, 4000)),
@@ -60,7 +60,7 @@ def drawn_texts(draw: st.DrawFn) -> str:
 
 
 def cut(text: str) -> str:
-    """``text`` without what goes beyond MAX_BYTES."""
+    """``text``, cut to MAX_BYTES."""
     encoded = text[:MAX_BYTES].encode("utf-8", "surrogatepass")
     if len(encoded) <= MAX_BYTES:
         return text[:MAX_BYTES]

@@ -1,4 +1,4 @@
-"""Good captions in a dozen languages, of caption length."""
+"""Good captions in a dozen languages, of typical length."""
 
 GOOD_CAPTIONS = {
     "ja": [
@@ -226,7 +226,7 @@ GOOD_CAPTIONS = {
         ),
     ],
 }
-"""By the code of the language; written for these tests."""
+"""Captions by language code, written for these tests."""
 
 RELATED = {
     "nb": (
@@ -288,4 +288,4 @@ RELATED = {
         "achtergrond staat een witte vuurtoren op de rotsen."
     ),
 }
-"""One in each of some languages that are close to others."""
+"""One caption in each of some languages that are similar to others."""

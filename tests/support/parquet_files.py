@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 
 def write_parquet(path: Path, columns: dict[str, object], rows_a_group: int = 100, **metadata: str) -> Path:
-    """A file with these columns, and ``metadata`` in its schema."""
+    """Write a file with these columns, and ``metadata`` in its schema."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(columns)
     if metadata:
@@ -20,7 +20,7 @@ def write_parquet(path: Path, columns: dict[str, object], rows_a_group: int = 10
 
 
 def image_structs(contents: Sequence[bytes | None]) -> pa.Array:
-    """A column of images as datasets writes it."""
+    """A column of images as the datasets library writes it."""
     return pa.array(
         [{"bytes": content, "path": f"{n}.jpg"} for n, content in enumerate(contents)],
         pa.struct([("bytes", pa.binary()), ("path", pa.string())]),

@@ -16,14 +16,14 @@ from triptych.sources.shard import Shard
 
 
 def jpeg(shade: int = 0) -> bytes:
-    """Eight by six pixels of a shade of red."""
+    """A JPEG of eight by six pixels in a shade of red."""
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6), (shade, 0, 0)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
 def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
-    """A plain tar of ``members``, in their order."""
+    """Write an uncompressed tar of ``members``, in their order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, content in members.items():
@@ -36,7 +36,7 @@ def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
 def write_zip(
     path: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED, streamed: bool = False
 ) -> Path:
-    """A zip of ``members``, in their order. ``streamed``: as to a pipe, so that sizes follow the members."""
+    """Write a zip of ``members``, in order. ``streamed``: as to a pipe, so that sizes follow the members."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         path.open("wb") as file,
@@ -48,14 +48,14 @@ def write_zip(
 
 
 class _Pipe:
-    """A file that can't be gone back in."""
+    """A file without seek."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.write, self.flush = file.write, file.flush
 
 
 def write_file(path: Path, content: bytes | None = None) -> Path:
-    """A file with its folders; a picture by default."""
+    """Write a file, by default a picture, and its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(jpeg() if content is None else content)
     return path
@@ -67,7 +67,7 @@ def keys(*sources: Path) -> list[str]:
 
 
 def reasons(*sources: Path) -> dict[str, str]:
-    """The files of ``sources`` that aren't readable, with the class of their reason."""
+    """The unreadable files of ``sources``, with the class of the reason."""
     return {
         file.key: file.unreadable.partition(":")[0]
         for shard in open_sources(sources)
@@ -77,7 +77,7 @@ def reasons(*sources: Path) -> dict[str, str]:
 
 
 def read_again(shard: Shard) -> list[bool]:
-    """Of each readable file: whether a later read gives the same bytes."""
+    """For each readable file, whether a later read gives the same bytes."""
     return [
         file.content == shard.read(file.key, file.offset_bytes, len(file.content))
         for file in shard.files()

@@ -1,10 +1,10 @@
-"""A port on loopback that nobody listens on."""
+"""A free port on loopback."""
 
 import socket
 
 
 def free_port() -> int:
-    """Free when it is given; another process may take it."""
+    """A port that is free now. Another process may take it before it is used."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

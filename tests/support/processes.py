@@ -1,4 +1,4 @@
-"""Looking at processes, and waiting for something to come true."""
+"""Whether a process is alive, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 PATIENCE_S = 120.0
-"""Much more than anything here takes, a server's start on a busy machine included."""
+"""Much more than anything here takes, even a server's start on a busy machine."""
 
 
 def is_alive(pid: int) -> bool:
-    """A zombie is not."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -19,7 +19,7 @@ def is_alive(pid: int) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    """Whether it came true while one can wait for it."""
+    """Wait for ``condition``. Returns whether it became true within PATIENCE_S."""
     give_up = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > give_up:

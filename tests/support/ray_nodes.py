@@ -1,8 +1,8 @@
-"""Four nodes of a Ray cluster on this machine, each with raylet and workers of its own.
+"""Four nodes of a Ray cluster on this machine, each with its own raylet and workers.
 
-Comes in: nothing. Goes out: what the fixture ``ray_nodes`` gives, whose ``open`` gives a RayCluster on them.
-Ray takes some ten seconds to start on two cores, and a process can be in one cluster only: all tests of a
-process share the nodes; one that has removed a node adds one.
+Comes in: nothing. Goes out: the value of the fixture ``ray_nodes``, whose ``open`` gives a RayCluster on the
+nodes. Ray takes some ten seconds to start on two cores, and a process can be in one cluster only. So all
+tests of a process share the nodes, and a test that removes a node adds one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ NODES = 4
 
 
 class RayNodes:
-    """The head, which has no work, and the others, a CPU each. Their workers have ``environment`` beside this
-    process's."""
+    """A head without work, and nodes with ``cpus`` CPUs each. Their workers have ``environment`` in addition
+    to this process's."""
 
     def __init__(
         self, workers: int = NODES, cpus: int = 1, environment: Mapping[str, str] = MappingProxyType({})
@@ -51,33 +51,33 @@ class RayNodes:
 
     @property
     def address(self) -> str:
-        """Once all are there: a test before may have removed one, and added one."""
+        """The cluster's address, once all nodes are up: an earlier test may just have added one."""
         self._cluster.wait_for_nodes()
         return str(self._cluster.address)
 
     def add(self, **options: Any) -> None:
-        """One more."""
+        """Add a node."""
         options = {"num_cpus": self._cpus, "env_vars": self.environment, **_SMALL, **options}
         self.workers.append(self._cluster.add_node(wait=False, **options))
 
     def remove(self, number: int = 0) -> None:
-        """Take one away with what it does: the oldest; -1: the newest."""
+        """Remove a node and its work: the oldest, or with -1 the newest."""
         self._cluster.remove_node(self.workers.pop(number), allow_graceful=False)
 
     def swap(self) -> None:
-        """Take one away, and add one."""
+        """Remove the oldest node, and add one."""
         self.remove()
         self.add()
 
     def kill_worker(self) -> None:
-        """SIGKILL to the process of one actor."""
+        """Kill the process of one actor with SIGKILL."""
         raylets = {node.all_processes["raylet"][0].process.pid for node in self.workers}
         actors = [pid for pid in _processes() if _parent(pid) in raylets and b"ActorWorker" in _title(pid)]
         os.kill(actors[0], signal.SIGKILL)
 
     @contextlib.contextmanager
     def open(self, folder: Path, **settings: Any) -> Iterator[RayCluster]:
-        """A cluster of settings, with its lines on stderr."""
+        """A cluster with ``settings``. Its messages are printed."""
         cluster = RayCluster(ClusterConfig(address=self.address, **settings), folder, print)
         try:
             yield cluster
@@ -85,10 +85,10 @@ class RayNodes:
             cluster.close()
 
     def shut_down(self) -> None:
-        """End all."""
+        """Stop all nodes."""
         ray.shutdown()
         self._cluster.shutdown()
-        with warnings.catch_warnings():  # of Ray, which doesn't wait for all processes that it has ended
+        with warnings.catch_warnings():  # Ray doesn't wait for all processes that it has ended
             warnings.simplefilter("ignore", ResourceWarning)
             self.workers.clear()
             self._cluster = None
@@ -115,8 +115,8 @@ _SMALL = {"object_store_memory": 80 * 2**20}
 
 
 def running(folder: Path) -> Iterator[RayNodes]:
-    """They run until the generator is closed. Engines there note what they are asked, and learn what they die
-    of, in files of ``folder`` that the nodes' ``environment`` names."""
+    """Run nodes until the generator is closed. Their ``environment`` names two files in ``folder``: one in
+    which engines note their requests, and one with the requests of which they die."""
     files = {name: folder / name for name in (ASKED, DIES_OF)}
     for file in files.values():
         file.touch()

@@ -1,4 +1,4 @@
-"""Real S3 servers on loopback, each in a process of its own, and a proxy before one that cuts connections."""
+"""Real S3 servers on loopback, each in its own process, and a proxy that cuts connections to them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.support.ports import free_port
 BUCKET = "pile"
 
 PAGE_OBJECTS = 50
-"""Of a listing, at a time."""
+"""Objects per page of a listing."""
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[int]:
-    """Moto's, with one bucket: its port, which this process and those that it starts use for ``s3://`` until
-    then."""
+    """The port of a Moto server with one bucket. While it runs, ``s3://`` means this server, for this process
+    and those that it starts."""
     main = "from moto.server import main; main()"
     port = free_port()
     command = [sys.executable, "-c", main, "-H", "127.0.0.1", "-p", str(port)]
@@ -41,7 +41,7 @@ def s3_server() -> Iterator[int]:
 
 @contextlib.contextmanager
 def rclone_server(rclone: str, folder: Path) -> Iterator[int]:
-    """Rclone's, which takes little of the processor; each folder below ``folder`` is a bucket."""
+    """The port of an rclone server, which needs little CPU time. Each folder in ``folder`` is a bucket."""
     port = free_port()
     command = [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--etag-hash=", str(folder)]
     keys = ",".join((_KEYS["AWS_ACCESS_KEY_ID"], _KEYS["AWS_SECRET_ACCESS_KEY"]))
@@ -65,7 +65,7 @@ def _started(command: list[str], port: int, **environment: str) -> Iterator[None
 
 @contextlib.contextmanager
 def using(port: int, **more: str) -> Iterator[None]:
-    """``s3://`` is what listens on ``port``."""
+    """Let ``s3://`` mean the server on ``port``."""
     changed = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", **more}
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
@@ -82,12 +82,12 @@ def using(port: int, **more: str) -> Iterator[None]:
 
 
 def files() -> Any:
-    """The file system as any other client has it."""
+    """The file system as any other client sees it."""
     return s3fs.S3FileSystem(use_listings_cache=False)
 
 
 def uploaded(folder: Path, name: str) -> str:
-    """The URL of a copy of all in ``folder``."""
+    """Upload all files of ``folder``, and return the URL of the copy."""
     s3 = files()
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -104,8 +104,8 @@ def _wait_for(port: int) -> None:
 
 
 class CuttingProxy:
-    """Hands on what it gets, and counts it: requests to read, bytes of answers. Every connection ends after a
-    number of bytes of answers that is drawn from ``cut_after_bytes``, where that is given."""
+    """Forwards everything, and counts read requests and bytes of answers. If ``cut_after_bytes`` is given,
+    every connection ends after a number of answer bytes that is drawn from this range."""
 
     def __init__(self, port: int, *, cut_after_bytes: tuple[int, int] | None = None, seed: int = 0) -> None:
         self.cuts = self.answered_bytes = self.requests = 0
@@ -141,7 +141,7 @@ class CuttingProxy:
                 if server in ready:
                     if not (answer := server.recv(min(65536, left))):
                         return
-                    self.answered_bytes += len(answer)  # who reads it may ask at once
+                    self.answered_bytes += len(answer)  # before it is sent: the client may ask at once
                     client.sendall(answer)
                     left -= len(answer)
                     if left <= 0:

@@ -1,4 +1,4 @@
-"""A JPEG with one scan for each component, as few programs write it, made of three grey ones."""
+"""A JPEG with one scan for each component, as few programs write it, made from three grey JPEGs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def one_scan_a_component(picture: Image.Image) -> bytes:
-    """The picture at full sampling; Huffman tables and quantisation are those of Pillow's grey JPEGs."""
+    """The picture without subsampling. Huffman and quantisation tables are those of Pillow's grey JPEGs."""
     grey = [_grey(band) for band in picture.convert("YCbCr").split()]
     frame_at = grey[0].index(b"\xff\xc0")
     tables_at, scan_at = frame_at + 2 + 11, grey[0].index(b"\xff\xda")

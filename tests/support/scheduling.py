@@ -1,7 +1,7 @@
-"""Which tests a worker of pytest-xdist is given together, and what is begun first.
+"""Which tests a worker of pytest-xdist runs together, and which come first.
 
-Comes in: the tests. Goes out: units of work, the longest first, so that workers end together: tests of one
-file, which share its fixtures, and all tests on a cluster, which takes ten seconds to start.
+Comes in: the tests. Goes out: units of work, the longest first, so that workers finish together. A unit has
+the tests of one file, which share its fixtures, or all tests on a cluster, which takes ten seconds to start.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ LONGEST = (
     ("tests/triptych/test_thousand_shards.py",),
     ("tests/captioning/test_faults.py",),
 )
-"""Units that may take half a minute or more, the longest first. Others are begun after them, in any order."""
+"""Units that may take half a minute or more, the longest first. The others start after them, in any order."""
 
 _PLACES = {file: place for place, files in enumerate(LONGEST) for file in files}
 
 
 def file_of(nodeid: str) -> str:
-    """Of a test's."""
+    """The file of a test."""
     return nodeid.partition("::")[0]
 
 
 def longest_first(items: list[pytest.Item]) -> None:
-    """Sort tests so; those of a unit stay in the order that they are in."""
+    """Sort tests by LONGEST. The tests of a unit keep their order."""
     items.sort(key=lambda item: _PLACES.get(file_of(item.nodeid), len(LONGEST)))
 
 
 class Units(LoadFileScheduling):
-    """See the module. Begins them in the order of the tests."""
+    """Distributes units in the order of the tests."""
 
     def __init__(self, config: pytest.Config, log: object) -> None:
         super().__init__(config, log)

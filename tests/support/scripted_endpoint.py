@@ -1,6 +1,8 @@
-"""An OpenAI-compatible endpoint of which a test writes each answer: dialects of other servers, and faults.
+"""An OpenAI-compatible endpoint for which a test writes each answer: dialects of other servers, and faults.
 
-def strict(asked): return refuse(400, "Unrecognized request argument supplied: top_k") if ... else say("A.")
+def strict(asked):
+    return refuse(400, "Unrecognized request argument supplied: top_k") if ... else say("A.")
+
 with ScriptedEndpoint(strict) as endpoint: ...
 """
 
@@ -31,18 +33,18 @@ class Asked(NamedTuple):
 
     @property
     def images(self) -> int:
-        """How many it has."""
+        """How many images it has."""
         return sum(part["type"] == "image_url" for part in self.body["messages"][0]["content"])
 
     @property
     def caption(self) -> str:
-        """One in the language of the prompt."""
+        """A caption in the language of the prompt."""
         text = "".join(part.get("text", "") for part in self.body["messages"][0]["content"])
         return CAPTION_ZH if any("\u4e00" <= letter <= "\u9fff" for letter in text) else CAPTION
 
 
 class Reply(NamedTuple):
-    """What is answered; a number among the pieces is a pause in seconds."""
+    """An answer. A number among the pieces is a pause in seconds."""
 
     status: int
     pieces: Sequence[bytes | float]
@@ -78,7 +80,7 @@ def refuse(status: int, message: str) -> Reply:
 
 
 def well(asked: Asked) -> Reply:
-    """Nothing is wrong."""
+    """A script that answers every request with a caption."""
     return say(asked.caption)
 
 
@@ -88,7 +90,7 @@ def listed(*names: str) -> Reply:
 
 
 class ScriptedEndpoint:
-    """Serves on this machine from ``with`` to its end. ``asked`` is what it was asked for captions."""
+    """Serves on this machine while a ``with`` block runs. ``asked`` has the requests for captions."""
 
     def __init__(self, chat: Script = well, models: Reply | None = None, path: str = "/v1") -> None:
         self.chat = chat
@@ -96,14 +98,14 @@ class ScriptedEndpoint:
         self.base = path
         self.asked: list[Asked] = []
         self.paths: list[str] = []
-        """Of all requests."""
+        """The paths of all requests."""
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.script = self
         self.port = self._http.server_port
         self.url = f"http://127.0.0.1:{self.port}{path}"
 
     def encrypt(self, context: ssl.SSLContext) -> None:
-        """From now on connections are TLS."""
+        """Accept only TLS connections from now on."""
         self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     def __enter__(self) -> Self:
@@ -115,7 +117,7 @@ class ScriptedEndpoint:
         self._http.server_close()
 
     def reply_to(self, asked: Asked) -> Reply:
-        """The answer."""
+        """The answer to a request."""
         self.paths.append(asked.path)
         if asked.path == f"{self.base}/models":
             return self.models
@@ -130,7 +132,7 @@ class _Server(ThreadingHTTPServer):
     script: ScriptedEndpoint
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has gone away is no error of the server's."""
+        """A client that disconnects is not an error of the server."""
 
 
 class _Handler(BaseHTTPRequestHandler):

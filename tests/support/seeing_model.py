@@ -1,6 +1,6 @@
-"""A model that sees the canary's pictures, in its own words, and faults of engines in front of it.
+"""A model that recognises the canary's pictures, and faults of engines in front of it.
 
-Of any other picture it says that it shows a grey stone.
+It describes them in its own words. About any other picture it says that it shows a grey stone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from triptych.demo.scene import Scene
 
 Images = tuple[bytes, ...]
 Fault = Callable[[Images], Images]
-"""What an engine makes of a request's images."""
+"""Turns the images of a request into those that the engine passes to the model."""
 
 BLANK = trial_jpeg(56)
 
@@ -39,7 +39,7 @@ def blank(images: Images) -> Images:
 
 
 class OfTheRequestBefore:
-    """Each request is answered with the images of another one that had as many."""
+    """Passes the images of an earlier request that had as many."""
 
     def __init__(self) -> None:
         self._before: dict[int, Images] = {}
@@ -51,7 +51,7 @@ class OfTheRequestBefore:
 
 
 class SeeingModel:
-    """Answers captions and statements."""
+    """Answers requests for captions, and questions about statements."""
 
     def __init__(self, questions: Iterable[Question], side_px: int) -> None:
         scenes = [scene for question in questions for scene in question.scenes]
@@ -65,16 +65,16 @@ class SeeingModel:
         return say(self.answer(parts[-1]["text"], images))
 
     def answer(self, words: str, images: Images) -> str:
-        """What it says."""
+        """The answer to a prompt with these images."""
         seen = [self._scene_of.get(image) for image in self.fault(images)]
         statement = re.search(r"Statement: (.*)", words)
         if statement is not None:
             return "Yes." if any(_is_true(statement.group(1), scene) for scene in seen if scene) else "No."
         if len(images) == 1:
             return f"The illustration shows {_described(seen[0] if seen else None)}."
-        told = [f"Image-{number}: There is {_described(scene)}." for number, scene in enumerate(seen, 1)]
+        parts = [f"Image-{number}: There is {_described(scene)}." for number, scene in enumerate(seen, 1)]
         return (
-            " ".join([*told, "Both are drawn in bright colours."]) if told else "No images were given here."
+            " ".join([*parts, "Both are drawn in bright colours."]) if parts else "No images were given here."
         )
 
 
@@ -98,5 +98,5 @@ def _is_true(statement: str, scene: Scene) -> bool:
 
 
 def answers(model: SeeingModel, questions: Sequence[Question]) -> list[str]:
-    """To each of ``questions``, in order."""
+    """The model's answers to ``questions``, in order."""
     return [model.answer(each.request.prompt, each.request.images) for each in questions]

@@ -1,10 +1,10 @@
-"""Takes the command line of `lmdeploy serve api_server`, and its GPUs from Ray as lmdeploy's own code does.
+"""Stands in for `lmdeploy serve api_server`, but takes its GPUs from Ray as lmdeploy's own code does.
 
     python -m triptych.executors.ray.placement_group tests.support.server_over_nodes \
         serve api_server MODEL --tp N ...
 
-lmdeploy's RayContext finds or makes the placement group, and an actor is put into each bundle as its executor
-does. What came of it is noted in $LMDEPLOY_NOTES/placed; then stand_in_server serves.
+lmdeploy's RayContext finds or makes the placement group, and an actor is placed in each bundle, as lmdeploy's
+executor does. The result is written to $LMDEPLOY_NOTES/placed. Then stand_in_server serves.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from tests.support import stand_in_server
 
 
 class Rank:
-    """In the place of lmdeploy's worker."""
+    """Stands in for lmdeploy's worker."""
 
     def where(self) -> tuple[str, int]:
-        """Its node, and how many GPUs Ray gave it to see."""
+        """Its node, and how many GPUs Ray assigned to it."""
         return ray.get_runtime_context().get_node_id(), len(ray.get_gpu_ids())
 
 
 def main() -> None:
-    """Note, then serve."""
+    """Write the result, then serve."""
     tp = int(sys.argv[sys.argv.index("--tp") + 1])
     context: Any = RayContext(tp, device_type="cuda")
     group = context.get_placement_group()

@@ -1,6 +1,6 @@
-"""The engine that marks its captions (see tests.crash.engine), slower, and with requests that it dies of.
+"""The engine that marks its captions (see tests.crash.engine), but slower, and with fatal requests.
 
-The environment says how: it is the same in the workers of a cluster that was started with it.
+The environment names the fatal requests, as the workers of a cluster have the same one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from tests.crash.engine import MarkingEngine
 from triptych.captioning.engine import BusyMeter, CaptionRequest, Completion
 
 DIES_OF = "TRIPTYCH_TESTS_DIES_OF"
-"""A file with ids, one a line."""
+"""The environment variable that names a file with the ids of fatal requests, one per line."""
 
 ANSWERS_IN_S = 0.03
 
 
 class SlowEngine(MarkingEngine):
-    """See the module."""
+    """Takes ANSWERS_IN_S for each request, and ends its process at a fatal one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
-"""A run folder as grouping leaves it, over a pile of small pictures.
+"""A run folder as grouping leaves it, of a few small pictures.
 
-Eight pictures in a tar, six as files; one of them a duplicate; four sets, one of which lies across both.
+Eight pictures are in a tar and six are files. One of these is a duplicate. Of the four sets, two have images
+from both.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ PLANNED = {"single_en": 13, "single_zh": 13, "multi_en": 4, "multi_zh": 4}
 
 
 class SmallRun(msgspec.Struct):
-    """The run and the pile that it was grouped from."""
+    """The run, and the folder of its images."""
 
     run: RunFolder
     pile: Path
 
     @property
     def sources(self) -> list[Shard]:
-        """The pile as it is at this moment."""
+        """The shards of the images as they are now."""
         return open_sources([self.pile])
 
     def caption(self, config: CaptioningConfig, sources: Sequence[Shard] | None = None) -> bool:
-        """Run the stage as a new process would: from what is on disk."""
+        """Run the stage from what is on disk, as a new process would."""
         self.run = RunFolder.open(self.run.path)
         return self.caption_jobs(SEED_JOBS, config, sources)
 
@@ -61,7 +62,7 @@ class SmallRun(msgspec.Struct):
         *,
         fresh: bool = False,
     ) -> bool:
-        """The same with other jobs than the seed's."""
+        """The same with these jobs, instead of the built-in ones."""
         self.run = RunFolder.open(self.run.path)
         context = context_of(self.run, *jobs)
         return caption_run(
@@ -69,7 +70,7 @@ class SmallRun(msgspec.Struct):
         )
 
     def rows(self) -> dict[str, Caption]:
-        """All captions by id. An id that comes twice fails the test."""
+        """All captions by id. Fails the test if an id occurs twice."""
         found: dict[str, Caption] = {}
         for job in JOBS:
             for shard in self.run.shards():
@@ -85,20 +86,20 @@ def changed(config: CaptioningConfig, **settings: object) -> CaptioningConfig:
 
 
 def journals(small_run: SmallRun) -> dict[str, bytes]:
-    """The bytes of all, by path."""
+    """The bytes of all journals, by path."""
     folder = small_run.run.path / "captions"
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*.jsonl"))}
 
 
 def picture(seed: int, width_px: int = 90, height_px: int = 60) -> Image.Image:
-    """Soft blotches of colour, others for every seed."""
+    """Soft blotches of colour, different for each seed."""
     rng = np.random.default_rng(seed)
     blotches = Image.fromarray(rng.integers(0, 255, (4, 6, 3), dtype=np.uint8))
     return blotches.resize((width_px, height_px), Image.Resampling.BICUBIC)
 
 
 def make_small_run(folder: Path) -> SmallRun:
-    """Write the pile and the run folder below ``folder``."""
+    """Write the images and the run folder below ``folder``."""
     pile = folder / "pile"
     (pile / "loose").mkdir(parents=True)
     with tarfile.open(pile / "sa_000000.tar", "w") as archive:

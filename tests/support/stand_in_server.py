@@ -1,9 +1,9 @@
-"""Takes the command line of `lmdeploy serve api_server` and dies as told, for tests of who watches it.
+"""Stands in for `lmdeploy serve api_server`, and dies on demand, to test its supervisor.
 
     python -m tests.support.stand_in_server serve api_server MODEL --server-port PORT ...
 
-$STAND_IN_DIES is ``after N``: it serves, and ends when it has been asked for its health N times. A child of
-its own sleeps meanwhile; the numbers of both are in $LMDEPLOY_NOTES.
+If $STAND_IN_DIES is ``after N``, it ends once its health has been requested N times. Meanwhile it has a child
+process that sleeps. The process ids of both are the names of files in $LMDEPLOY_NOTES.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until told to die."""
+    """Serve until $STAND_IN_DIES says otherwise."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--server-port", type=int)
     parser.add_argument("--model-name")

@@ -1,8 +1,8 @@
-"""A captioner with random weights, in the folder form of a real one.
+"""A captioner with random weights, in the folder format of a real one.
 
-In: an empty folder. Out: the Hugging Face folder of an InternVL of some 0.2M parameters: 112-pixel tiles,
-16 tokens each, a byte-level BPE. It writes nonsense, but the same nonsense for the same pixels, and
-different for others.
+Comes in: an empty folder. Goes out: the Hugging Face folder of an InternVL of some 0.2M parameters, with
+112-pixel tiles, 16 tokens each, and a byte-level BPE. It writes nonsense, always the same for the same
+pixels, and different for others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHAT_TEMPLATE = (
 
 
 def write_tiny_internvl(folder: Path) -> Path:
-    """Make the model folder and return it."""
+    """Write the model folder, and return it."""
     tokenizer = _tokenizer()
     torch.manual_seed(20261121)
     model = InternVLForConditionalGeneration(_config(tokenizer))
@@ -60,7 +60,7 @@ def write_tiny_internvl(folder: Path) -> Path:
 
 
 def _spread(model: InternVLForConditionalGeneration) -> None:
-    """Weights large enough that what it writes depends on the picture and ends now and then."""
+    """Make weights so large that the text depends on the picture, and ends now and then."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() >= 2:

@@ -1,7 +1,8 @@
-"""A small run that is used from the command line, and what each command cost: images encoded, captions asked.
+"""A small run that is used from the command line, and what each command costs: images encoded, captions made.
 
-Comes in: command lines. Goes out: counts. The encoder is one of mean colours under the names of several, the
-engine one that counts; everything else is what a user runs. Seven pictures, two series of three among them.
+Comes in: command lines. Goes out: counts. The encoder computes mean colours under the names of several
+encoders, and the engine counts its requests; everything else is what a user runs. There are seven pictures,
+with two series of three among them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HUES = ((220, 30, 30), (30, 220, 30), (30, 30, 220))
 
 
 class Costs(NamedTuple):
-    """How often the two models were asked."""
+    """How many images were encoded, and how many captions requested."""
 
     encoded: int
     asked: int
@@ -57,7 +58,7 @@ class _Counting(ColourEncoder):
 
 
 class UsedRun:
-    """Its images in ``folder``/images, its folder ``folder``/run."""
+    """The images are in ``folder``/images, the run folder is ``folder``/run."""
 
     def __init__(self, folder: Path, patched: pytest.MonkeyPatch) -> None:
         self.images, self.path, self.server = folder / "images", folder / "run", Server()
@@ -71,13 +72,13 @@ class UsedRun:
         patched.setattr(stage, "load_encoder", self._load)
 
     def draw(self, name: str, hue: tuple[int, int, int], seed: int) -> None:
-        """A picture among the images."""
+        """Add a picture to the images."""
         rng = np.random.default_rng([*hue, seed])
         blotches = np.array(hue) + rng.integers(-20, 20, (8, 8, 3)) + 5 * seed
         Image.fromarray(blotches.clip(0, 255).astype(np.uint8)).save(self.images / name)
 
     def move(self, name: str) -> None:
-        """The images, to another folder."""
+        """Rename the folder of the images."""
         newest = max(self.images.parent.glob("[bc]"), default=self.images)
         newest.rename(self.images.with_name(name))
 
@@ -88,5 +89,5 @@ class UsedRun:
 
     @property
     def costs(self) -> Costs:
-        """So far."""
+        """The costs so far."""
         return Costs(sum(self._encoded), len(self.server.asked))

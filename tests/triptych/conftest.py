@@ -1,4 +1,4 @@
-"""The command as a user calls it, and small archives of demo pictures."""
+"""Fixtures: the command line as a user calls it, a folder of demo pictures, and a finished run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from triptych.demo.scene import imagine_scene, vary_scene
 
 
 class Outcome(NamedTuple):
-    """What a call of the command left behind."""
+    """The result of a command."""
 
     exit_code: int
     stdout: str
@@ -30,7 +30,7 @@ Command = Callable[..., Outcome]
 
 @pytest.fixture
 def triptych(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Call ``triptych`` with these arguments, in this process."""
+    """A function that calls ``triptych`` with the given arguments in this process."""
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["triptych", *map(str, arguments)])
@@ -64,7 +64,7 @@ FLAGS = {
     "captioning.jobs": ["single_en"],
     "captioning.transformers.batch_size": 6,
 }
-"""Of the run below."""
+"""The settings of ``finished``."""
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +78,11 @@ def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def run(finished: Path, tmp_path: Path) -> Path:
-    """A copy of it to damage."""
+    """A copy of ``finished`` that a test may change."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-def again(triptych: Command, few_images: Path, run: Path) -> Outcome:
-    """The command that made ``finished``, on ``run``."""
+def run_again(triptych: Command, few_images: Path, run: Path) -> Outcome:
+    """Run the command that made ``finished`` again, on ``run``."""
     settings = [part for key, value in FLAGS.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     return triptych("run", few_images, "--preset", "demo", *settings, "--out", run)

@@ -1,4 +1,4 @@
-"""The library: what it exports, what it costs to import, and a run through it."""
+"""The Python API: its names, what importing it loads, and a run through it."""
 
 import subprocess
 import sys
@@ -14,8 +14,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "python-api.md"
 SETTINGS = {"filtering.grounding": False, "captioning.transformers.batch_size": 6}
 
 
-def test_every_exported_name_is_there_and_documented() -> None:
-    """And nothing else is promised."""
+def test_every_exported_name_exists_and_is_documented() -> None:
+    """Other names raise AttributeError."""
     page = DOCS.read_text("utf-8")
 
     assert sorted(triptych.__all__) == triptych.__all__
@@ -26,8 +26,8 @@ def test_every_exported_name_is_there_and_documented() -> None:
         _ = triptych.pipeline
 
 
-def test_importing_it_loads_nothing_but_itself() -> None:
-    """Names are imported when they are used: no library, and no other module of the package."""
+def test_importing_triptych_loads_nothing_else() -> None:
+    """Names are imported on first use: before that no library, and no other module of the package."""
     code = """
 import sys
 before = set(sys.modules)
@@ -52,7 +52,7 @@ def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_stages_return_counts(finished: Run) -> None:
-    """Of what is there now, and whether there was anything to do."""
+    """And whether there was anything to do."""
     assert finished.group().did_work is False
     images = finished.group().images
     assert 6 == images.found
@@ -64,7 +64,7 @@ def test_stages_return_counts(finished: Run) -> None:
 
 
 def test_records_are_iterated_in_plan_order(finished: Run) -> None:
-    """Captions, verdicts and exported rows of a job agree."""
+    """Captions, verdicts and exported rows of a job have the same order."""
     captions = list(finished.captions("single_en"))
     kept = [caption.id for caption in finished.captions("single_en", kept=True)]
 
@@ -77,7 +77,7 @@ def test_records_are_iterated_in_plan_order(finished: Run) -> None:
 
 
 def test_captions_are_a_table_for_arrow_pandas_and_datasets(finished: Run) -> None:
-    """A row a caption, the same in each."""
+    """With one row for each caption, the same in each library."""
     pytest.importorskip("pyarrow")
     table = finished.to_arrow("single_en")
 
@@ -86,8 +86,10 @@ def test_captions_are_a_table_for_arrow_pandas_and_datasets(finished: Run) -> No
     assert table["text"].to_pylist() == list(finished.to_dataset("single_en")["text"])
 
 
-def test_a_table_says_which_package_it_lacks(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No extra brings pandas."""
+def test_an_error_names_the_package_that_a_table_needs(
+    finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No extra of Triptych installs pandas."""
     monkeypatch.setattr(contents, "is_installed", lambda name: name != "pandas")
 
     with pytest.raises(
@@ -96,22 +98,22 @@ def test_a_table_says_which_package_it_lacks(finished: Run, monkeypatch: pytest.
         finished.to_pandas("single_en")
 
 
-def test_a_run_that_was_opened_to_look_at_does_no_work(finished: Run) -> None:
-    """It needs no lock, so it opens while another process has the folder."""
-    with open_run(finished.path, read_only=True) as looked_at:
-        assert 6 == looked_at.ledger().images.found
+def test_a_run_opened_read_only_does_no_work(finished: Run) -> None:
+    """It takes no lock, so it can be opened while another process works on it."""
+    with open_run(finished.path, read_only=True) as read_only_run:
+        assert 6 == read_only_run.ledger().images.found
         with pytest.raises(SetupError, match="opened read-only"):
-            looked_at.group()
+            read_only_run.group()
 
 
-def test_a_second_opening_is_refused_until_the_first_is_closed(finished: Run) -> None:
-    """In one line that names the owner."""
+def test_opening_a_run_twice_is_refused(finished: Run) -> None:
+    """The error names the process that uses the run."""
     with pytest.raises(SetupError, match="is in use by process"):
         open_run(finished.path)
 
 
 def test_a_closed_run_does_no_work(few_images: Path, tmp_path: Path) -> None:
-    """Another process may have it by then."""
+    """Another process may have opened it since."""
     with open_run(tmp_path / "run", [few_images], preset="demo") as run:
         run.save_settings()
 
@@ -121,14 +123,14 @@ def test_a_closed_run_does_no_work(few_images: Path, tmp_path: Path) -> None:
                 work()
 
 
-def test_one_source_is_no_list_of_letters(few_images: Path, tmp_path: Path) -> None:
-    """It says how to pass one."""
+def test_a_string_in_place_of_a_list_of_sources_is_refused(few_images: Path, tmp_path: Path) -> None:
+    """The error shows how to pass one source."""
     with pytest.raises(UsageError, match=r"a list of sources; write open_run\(\.\.\., \['.*images'\]\)"):
         open_run(tmp_path / "run", str(few_images))
 
 
-def test_what_is_opened_to_look_at_has_its_sources(few_images: Path, tmp_path: Path) -> None:
-    """With others, a run would begin."""
+def test_sources_are_refused_when_opening_read_only(few_images: Path, tmp_path: Path) -> None:
+    """No run is begun."""
     with pytest.raises(UsageError, match="leave out its sources"):
         open_run(tmp_path / "run", [few_images], read_only=True)
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""Whatever goes wrong ends in one clear line and the right exit code, or in a record."""
+"""Whatever goes wrong ends with one clear line and the right exit code, or is recorded in the run."""
 
 import io
 import json
@@ -18,7 +18,7 @@ DEMO = ("--preset", "demo")
 
 
 def assert_one_line(outcome: Outcome, exit_code: int, *words: str) -> None:
-    """The last line of stderr says it; there is no traceback."""
+    """The last line of stderr contains the words, and there is no traceback."""
     assert exit_code == outcome.exit_code, outcome.stderr
     assert "Traceback" not in outcome.stderr
     last = outcome.stderr.strip().splitlines()[-1]
@@ -26,15 +26,15 @@ def assert_one_line(outcome: Outcome, exit_code: int, *words: str) -> None:
         assert word in last
 
 
-def test_a_source_that_is_not_there(triptych: Command, tmp_path: Path) -> None:
-    """And no run folder is left behind."""
+def test_a_missing_source_is_refused(triptych: Command, tmp_path: Path) -> None:
+    """No run folder is created."""
     outcome = triptych("run", tmp_path / "none", *DEMO, "--out", tmp_path / "run")
 
     assert_one_line(outcome, 2, "none does not exist", "expected a folder")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_source_with_no_images(triptych: Command, tmp_path: Path) -> None:
+def test_a_source_without_images_is_refused(triptych: Command, tmp_path: Path) -> None:
     """An empty folder is a mistake, not an empty dataset."""
     (tmp_path / "empty").mkdir()
     outcome = triptych("run", tmp_path / "empty", *DEMO, "--out", tmp_path / "run")
@@ -42,15 +42,19 @@ def test_a_source_with_no_images(triptych: Command, tmp_path: Path) -> None:
     assert_one_line(outcome, 2, "no images in", "expected a folder, an image, a tar")
 
 
-def test_an_unknown_option(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """click suggests the closest."""
+def test_an_unknown_option_is_answered_with_the_closest_one(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """click suggests it."""
     outcome = triptych("run", few_images, "--prset", "demo", "--out", tmp_path / "run")
 
     assert_one_line(outcome, 2, "--prset", "--preset")
 
 
-def test_an_unknown_config_key(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """So does the config."""
+def test_an_unknown_config_key_is_answered_with_the_closest_one(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """Here in a config file."""
     file = tmp_path / "mine.toml"
     file.write_text("[set]\nmax_sets = 3\n")
     outcome = triptych("run", few_images, *DEMO, "--config", file, "--out", tmp_path / "run")
@@ -58,25 +62,29 @@ def test_an_unknown_config_key(triptych: Command, few_images: Path, tmp_path: Pa
     assert_one_line(outcome, 2, "unknown config key set", "did you mean sets?")
 
 
-def test_no_captioning_model_at_all(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The embedded models are never taken silently."""
+def test_a_run_without_a_captioning_model_is_refused(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """The embedded models are never used silently."""
     outcome = triptych("run", few_images, "--out", tmp_path / "run")
 
     assert_one_line(outcome, 2, "no captioning model", "--model")
 
 
-def test_a_model_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The captioner's: before hours of grouping."""
+def test_a_missing_model_folder_is_found_before_grouping(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """Not after hours of grouping."""
     outcome = triptych("run", few_images, *DEMO, "--model", tmp_path / "no-model", "--out", tmp_path / "run")
 
     assert_one_line(outcome, 1, "no-model")
     assert not (tmp_path / "run" / "images").exists()
 
 
-def test_captions_stay_while_the_model_that_would_make_them_again_is_missing(
+def test_captions_stay_if_the_model_to_remake_them_is_missing(
     triptych: Command, few_images: Path, tmp_path: Path
 ) -> None:
-    """--fresh throws nothing away that can't be made again."""
+    """--fresh discards nothing that can't be made again."""
     arguments = ("run", few_images, *DEMO, "--job", "single_en", "--out", tmp_path / "run")
 
     assert 0 == triptych(*arguments).exit_code
@@ -93,8 +101,8 @@ def test_captions_stay_while_the_model_that_would_make_them_again_is_missing(
     assert "not finished" not in triptych("verify", tmp_path / "run").stdout
 
 
-def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The encoder's."""
+def test_a_missing_encoder_folder_is_named(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """In one line."""
     outcome = triptych(
         "group", few_images, *DEMO, "--set", f"embedding.model={tmp_path}/no-clip", "--out", tmp_path / "run"
     )
@@ -102,10 +110,10 @@ def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path
     assert_one_line(outcome, 1, "no-clip")
 
 
-def test_embeddings_stay_while_the_encoder_that_would_make_them_again_is_missing(
+def test_embeddings_stay_if_the_encoder_to_remake_them_is_missing(
     triptych: Command, few_images: Path, tmp_path: Path
 ) -> None:
-    """Likewise for what costs hours."""
+    """They cost hours."""
     arguments = ("group", few_images, *DEMO, "--out", tmp_path / "run")
 
     assert 0 == triptych(*arguments).exit_code
@@ -117,8 +125,10 @@ def test_embeddings_stay_while_the_encoder_that_would_make_them_again_is_missing
 
 
 @pytest.mark.parametrize("stage", ["group", "run"])
-def test_a_hub_that_cannot_be_reached(stage: str, few_images: Path, tmp_path: Path) -> None:
-    """It ends in seconds, with what to do. In a child process, so that no cache or setting leaks."""
+def test_an_unreachable_hub_ends_the_command_in_one_line(
+    stage: str, few_images: Path, tmp_path: Path
+) -> None:
+    """Within seconds. The command runs in a child process, so that no cache or setting leaks."""
     model = (
         ["--set", "embedding.model=ViT-B-32", "--set", "embedding.pretrained=laion2b_s34b_b79k"]
         if stage == "group"
@@ -150,8 +160,10 @@ def test_a_hub_that_cannot_be_reached(stage: str, few_images: Path, tmp_path: Pa
     assert_one_line(Outcome(answer.returncode, answer.stdout, answer.stderr), 1, "reach")
 
 
-def test_an_endpoint_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """Likewise."""
+def test_an_unreachable_endpoint_is_found_before_embedding(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """The error names it."""
     outcome = triptych(
         "run", few_images, *DEMO, "--server", "http://127.0.0.1:9/v1", "--out", tmp_path / "run"
     )
@@ -160,15 +172,17 @@ def test_an_endpoint_that_is_not_there(triptych: Command, few_images: Path, tmp_
     assert not (tmp_path / "run" / "images").exists()
 
 
-def test_a_run_folder_of_another_version(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """Neither run nor status touches it."""
+def test_a_run_folder_of_another_format_version_is_refused(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """By `run` and by `status`."""
     (tmp_path / "run.json").write_text('{"format_version": 999}')
     for arguments in (("run", few_images, *DEMO, "--out", tmp_path), ("status", tmp_path)):
         assert_one_line(triptych(*arguments), 1, "run format 999")
 
 
-def test_a_run_folder_in_use(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The owner is named."""
+def test_a_run_folder_in_use_is_refused(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The error names the process that uses it."""
     code = "import sys,time; from pathlib import Path; from triptych.runs.lock import owned\n"
     code += "with owned(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
@@ -183,23 +197,27 @@ def test_a_run_folder_in_use(triptych: Command, few_images: Path, tmp_path: Path
         holder.communicate()
 
 
-def test_a_folder_that_is_no_run(triptych: Command, tmp_path: Path) -> None:
-    """For every command that takes one."""
+def test_a_folder_that_is_no_run_is_refused(triptych: Command, tmp_path: Path) -> None:
+    """By each command that takes a run folder."""
     for command in ("caption", "filter", "export", "status", "verify"):
         assert_one_line(triptych(command, tmp_path), 1, "is not a run folder")
         assert_one_line(triptych(command, tmp_path / "no.jsonl"), 1, "no.jsonl: no such file or run folder")
 
 
-def test_a_stage_before_its_time(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The command to run first is named."""
+def test_a_stage_without_its_input_names_the_command_to_run_first(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """Here `export`, which needs the verdicts of `filter`."""
     triptych("group", few_images, *DEMO, "--out", tmp_path / "run")
     outcome = triptych("export", tmp_path / "run")
 
     assert_one_line(outcome, 1, f"run `triptych filter {tmp_path / 'run'}` first")
 
 
-def test_a_changed_setting(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The setting is named, and --fresh makes it go on."""
+def test_a_changed_setting_is_refused_without_fresh(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """The error names the setting, and --fresh, with which the command succeeds."""
     triptych("group", few_images, *DEMO, "--out", tmp_path / "run")
     changed = ("group", few_images, *DEMO, "--set", "sets.max_images=3", "--out", tmp_path / "run")
 
@@ -219,17 +237,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def test_too_little_space_to_begin(triptych: Command, few_images: Path, small_disk: Path) -> None:
-    """It is refused before work starts."""
+def test_too_little_free_space_is_refused_before_work_starts(
+    triptych: Command, few_images: Path, small_disk: Path
+) -> None:
+    """The error gives the free space, and suggests another disk."""
     outcome = triptych("group", few_images, *DEMO, "--out", small_disk / "run")
 
     assert_one_line(outcome, 1, "MiB free", "another disk")
 
 
-def test_no_space_left_on_the_way(
+def test_a_disk_that_fills_up_ends_the_run_in_one_line(
     triptych: Command, few_images: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that fills up ends the run in one line; with space again, it goes on."""
+    """With space again, the same command succeeds."""
     monkeypatch.setattr("triptych.opening.MIN_FREE_BYTES", 0)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 12 * 1024))
@@ -245,7 +265,7 @@ def test_no_space_left_on_the_way(
 def test_unreadable_images_and_a_truncated_tar_are_recorded(
     triptych: Command, few_images: Path, tmp_path: Path
 ) -> None:
-    """They end nothing and are all accounted for."""
+    """They don't end the run, and each is recorded with its reason."""
     source = tmp_path / "images"
     shutil.copytree(few_images, source)
     (source / "empty.jpg").touch()

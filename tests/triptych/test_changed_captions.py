@@ -1,4 +1,4 @@
-"""A finished run whose captions change: what was made of them is stale until it is made again."""
+"""The captions of a finished run change: the later stages are stale until they run again."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the engine writes down what it is asked."""
+    """The file to which the engine writes its requests."""
     monkeypatch.setenv(ASKED, str(tmp_path / "asked"))
     return tmp_path / "asked"
 
@@ -38,13 +38,13 @@ def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def run(finished: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of ``finished``."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
 @pytest.fixture
 def new_prompt(tmp_path: Path) -> str:
-    """What sets another prompt for single_en."""
+    """The option that sets another prompt for single_en."""
     path = tmp_path / "new.toml"
     path.write_text('version = 2\ntext = "Say what you see."\n', "utf-8")
     return f"--set=jobs.single_en.prompt={path}"
@@ -59,10 +59,10 @@ def _kept(triptych: Command, run: Path) -> dict[str, int | None]:
     return {name: counts["kept"] for name, counts in jobs.items()}
 
 
-def test_what_is_lost_of_captions_that_were_put_aside_is_seen(
+def test_the_loss_of_a_caption_that_was_put_aside_is_noticed(
     triptych: Command, run: Path, new_prompt: str
 ) -> None:
-    """Also whole lines, or all of them; after repair what is left is all that there is."""
+    """Even if it is a whole line. After `repair`, the remaining captions are accepted."""
     old = next((run / "captions" / "single_en").iterdir())
     for stage in (("caption", new_prompt, "--fresh", "captions"), ("filter",), ("export",)):
         assert 0 == triptych(stage[0], run, *stage[1:]).exit_code
@@ -80,10 +80,11 @@ def test_what_is_lost_of_captions_that_were_put_aside_is_seen(
     assert 0 == triptych("verify", run).exit_code
 
 
-def test_what_was_made_of_replaced_captions_is_stale_until_it_is_made_again(
+def test_stages_after_replaced_captions_are_stale_until_they_run_again(
     triptych: Command, run: Path, new_prompt: str
 ) -> None:
-    """In status, verify, report and export; the other job's verdicts count on, and the export stays."""
+    """`status`, `verify`, `report` and `export` say so. Verdicts of the other job still count, and the export
+    stays."""
     kept, exported = _kept(triptych, run), _exported(run)
     assert 0 == triptych("caption", run, new_prompt, "--fresh", "captions").exit_code
 
@@ -115,10 +116,10 @@ def test_what_was_made_of_replaced_captions_is_stale_until_it_is_made_again(
     assert 0 == triptych("verify", run).exit_code
 
 
-def test_a_detour_over_another_prompt_ends_with_the_same_export(
+def test_another_prompt_and_back_ends_with_the_same_export(
     triptych: Command, few_images: Path, run: Path, new_prompt: str, asked: Path
 ) -> None:
-    """And asks for the captions of one prompt once."""
+    """Captions with the first prompt aren't requested again."""
     exported = _exported(run)
     triptych("run", few_images, "--out", run, new_prompt, "--fresh", "captions", "--job", "single_en")
     once = asked.read_bytes()
@@ -131,10 +132,10 @@ def test_a_detour_over_another_prompt_ends_with_the_same_export(
     assert 0 == triptych("verify", run).exit_code
 
 
-def test_an_export_that_comes_to_nothing_leaves_the_one_before(
+def test_a_failed_export_leaves_the_previous_one(
     triptych: Command, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its state."""
+    """Its stage stays finished."""
     exported = _exported(run)
     monkeypatch.setattr("triptych.export.stage.card", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -144,10 +145,10 @@ def test_an_export_that_comes_to_nothing_leaves_the_one_before(
     assert 0 == triptych("verify", run).exit_code
 
 
-def test_settings_that_conflict_are_said_all_at_once_before_any_work(
+def test_all_conflicting_settings_are_reported_before_any_work(
     triptych: Command, few_images: Path, run: Path, new_prompt: str
 ) -> None:
-    """Those of every stage; nothing has changed after."""
+    """Those of all stages. Nothing is changed."""
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
     outcome = triptych(
         "run", few_images, "--out", run, new_prompt, "--set=sets.max_images=3", "--set=export.prefix=other",
@@ -155,16 +156,16 @@ def test_settings_that_conflict_are_said_all_at_once_before_any_work(
     )  # fmt: skip
 
     assert 1 == outcome.exit_code
-    for said in (
+    for message in (
         "sets in", "max_images = 5, now it is 3", "captions of single_en were made with prompt",
         "verdicts in", "export in", "prefix = ",
     ):  # fmt: skip
-        assert said in outcome.stderr, outcome.stderr
+        assert message in outcome.stderr, outcome.stderr
     assert before == {path: path.read_bytes() for path in before}
 
 
-def test_generations_on_the_command_line(triptych: Command, run: Path, new_prompt: str) -> None:
-    """Listed, switched by the beginning of a name, removed only after yes."""
+def test_generations_are_listed_selected_and_removed(triptych: Command, run: Path, new_prompt: str) -> None:
+    """They are selected by the beginning of a name, and removed only with --yes."""
     triptych("caption", run, new_prompt, "--fresh", "captions")
     listed = json.loads(triptych("captions", run, "--json").stdout)
     old, new = (row for row in listed if row["job"] == "single_en")
@@ -193,7 +194,7 @@ def test_generations_on_the_command_line(triptych: Command, run: Path, new_promp
 def test_a_damaged_line_hides_no_other_caption_of_its_journal(
     triptych: Command, run: Path, new_prompt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the list, and in what is asked before captions go."""
+    """Neither in the list of generations, nor in the question before captions are removed."""
     triptych("caption", run, new_prompt, "--fresh", "captions")
     (old,) = [row for row in json.loads(triptych("captions", run, "--json").stdout) if not row["counts"]]
     (journal,) = (run / "captions" / "single_en" / old["generation"]).rglob("*.jsonl")
@@ -204,15 +205,15 @@ def test_a_damaged_line_hides_no_other_caption_of_its_journal(
     assert (6, 0) == (old["captions"], old["damaged"])
     assert (5, 1) == (row["captions"], row["damaged"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    asked = triptych("captions", "prune", run)
-    assert "Remove these 5 captions (1 more lines are damaged) and 0 embeddings for good?" in asked.stdout
+    question = triptych("captions", "prune", run)
+    assert "Remove these 5 captions (1 more lines are damaged) and 0 embeddings for good?" in question.stdout
     assert journal.exists()
 
 
-def test_what_is_noted_is_what_a_recount_finds(
+def test_stored_counts_equal_recounted_ones(
     triptych: Command, few_images: Path, tmp_path: Path, new_prompt: str
 ) -> None:
-    """With an unreadable image, a sample, stale verdicts; where files were lost, all is counted."""
+    """With an unreadable image, a sample, and stale verdicts. They aren't used if files are missing."""
     images = Path(shutil.copytree(few_images, tmp_path / "images"))
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
     shutil.copy(images / "00.png", images / "copy.png")

@@ -1,4 +1,4 @@
-"""A run on a cluster of four nodes exports the bytes of one machine's, whatever the nodes do meanwhile."""
+"""A run on a cluster of four nodes exports the same bytes as a run on one machine."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FLAGS = {
 }
 
 
-class Heard(Silent):
-    """Progress that keeps what is said."""
+class RecordedProgress(Silent):
+    """Progress that records its messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -35,7 +35,7 @@ class Heard(Silent):
 
 @pytest.fixture(scope="module", autouse=True)
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where the engine notes what it is asked, in this process and those that it starts."""
+    """The engine writes its requests to a file, in this process and in those that it starts."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(ASKED, str(tmp_path_factory.mktemp("asked") / "asked"))
         yield
@@ -48,13 +48,13 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one_machine(pile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder that one machine makes of it."""
+    """The folder of the run on one machine."""
     return run_all(pile, tmp_path_factory.mktemp("one") / "run")
 
 
 @pytest.fixture(autouse=True)
-def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few images are searched, filtered and exported in as many pieces as millions are."""
+def many_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Divide the work on a few images into as many parts as that on millions."""
     monkeypatch.setattr("triptych.grouping.neighbours.self_join.MIN_PIECE_IMAGES", 4)
     monkeypatch.setattr("triptych.filtering.filter_pass.MIN_BLOCKS_FOR_PROCESSES", 1)
     monkeypatch.setattr("triptych.filtering.stage.BLOCK_CAPTIONS", 2)
@@ -64,7 +64,7 @@ def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_encoder() -> Iterator[None]:
-    """One that loads no torch, here and in the workers."""
+    """An encoder without torch, here and in the workers."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("triptych.grouping.stage.load_encoder", load_colours)
         patched.setattr("triptych.grouping.stage.usable_devices", lambda devices: ["cpu"])
@@ -78,16 +78,16 @@ def run_all(pile: Path, out: Path, progress: Silent | None = None, **more: Any) 
     return out
 
 
-def test_four_nodes_export_the_bytes_of_one_machine(
+def test_four_nodes_export_the_same_bytes_as_one_machine(
     ray_nodes: RayNodes, pile: Path, one_machine: Path, tmp_path: Path
 ) -> None:
-    """Embeddings, neighbours, captions, verdicts and rows; nothing is left of what went between machines."""
-    heard = Heard()
+    """All stages use the cluster. The files that machines exchanged are removed at the end."""
+    recorded = RecordedProgress()
 
-    out = run_all(pile, tmp_path / "run", heard, cluster__address=ray_nodes.address)
+    out = run_all(pile, tmp_path / "run", recorded, cluster__address=ray_nodes.address)
 
     assert export_digests(one_machine) == export_digests(out) != {}
     assert not (out / "cluster").exists()
     with open_run(out, read_only=True) as again:
         assert "" == again.config.cluster.address
-    assert any("packed on this machine" in line for line in heard.lines)
+    assert any("packed on this machine" in line for line in recorded.lines)

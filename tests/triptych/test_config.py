@@ -1,4 +1,4 @@
-"""Preset, then file, then flags; and no key that doesn't exist."""
+"""Settings from presets, files and flags. Unknown keys are refused."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_flags_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_loads_and_survives_storage(preset: str) -> None:
-    """What run.json keeps gives the same config again."""
+    """The config read back from what run.json stores is the same."""
     config = load_config(preset)
 
     assert config == checked_config(as_tree(config))
@@ -34,14 +34,14 @@ def test_an_unknown_key_is_refused_with_the_closest_known_one() -> None:
         load_config(flags={"sets.max_set": 5})
 
 
-def test_a_key_of_a_table_one_deeper_is_found_too() -> None:
-    """A table of an engine has settings that one may look for beside the model's name."""
+def test_a_key_of_a_nested_table_is_suggested_too() -> None:
+    """A user may expect an engine's settings beside the model's name."""
     with pytest.raises(UsageError, match=r"batch_size \(did you mean transformers\.batch_size\?\)"):
         load_config(flags={"captioning.batch_size": 4})
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
-    """Likewise for presets."""
+    """And with the closest one."""
     with pytest.raises(
         UsageError, match=r"unknown preset 'sa1'; there are sa1b, demo \(did you mean sa1b\?\)"
     ):
@@ -53,13 +53,13 @@ def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     [{"sets.max_sets": "many"}, {"captioning.jobs": ["single_fr"]}, {"sets": 3}, {"sets.max_sets.deep": 1}],
 )
 def test_a_value_of_the_wrong_kind_is_a_usage_error(flags: dict[str, object]) -> None:
-    """In one line that names the key."""
+    """A wrong type, an unknown job, or a value in place of a table."""
     with pytest.raises(UsageError, match="config"):
         load_config(flags=flags)
 
 
-def test_a_file_that_is_no_toml_or_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    """With the file's name."""
+def test_an_invalid_or_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    """The error names the file."""
     (tmp_path / "bad.toml").write_text("[sets\n")
     with pytest.raises(UsageError, match=r"bad\.toml is not TOML"):
         load_config(file=tmp_path / "bad.toml")
@@ -76,20 +76,20 @@ def test_a_file_that_is_no_toml_or_not_there_is_a_usage_error(tmp_path: Path) ->
     ],
 )
 def test_an_assignment_takes_toml_values_and_bare_words(text: str, expected: tuple[str, object]) -> None:
-    """So that quotes are not needed for strings on a command line."""
+    """So strings on a command line need no quotes."""
     assert expected == parse_assignment(text)
 
 
-def test_a_value_of_the_wrong_kind_is_said_with_its_key() -> None:
-    """As a user writes it."""
+def test_an_error_about_a_value_names_its_key() -> None:
+    """In the form in which a user writes it."""
     with pytest.raises(UsageError, match=r"config key sets\.max_sets: Expected `int \| null`, got `str`"):
         load_config(flags={"sets.max_sets": "many"})
     with pytest.raises(UsageError, match=r'filtering\.accepted: Expected a list, such as \["a", "b"\]'):
         load_config(flags={"filtering.accepted": "ungrounded"})
 
 
-def test_a_file_nested_beyond_all_reason_is_refused_in_one_line(tmp_path: Path) -> None:
-    """In a config and on the command line, where it is taken for a string."""
+def test_extreme_nesting_is_refused_in_one_line(tmp_path: Path) -> None:
+    """In a config file. On the command line, it is taken for a string."""
     nested = "[" * 100_000
     (tmp_path / "deep.toml").write_text(f"a = {nested}")
     with pytest.raises(UsageError, match=r"deep\.toml is not TOML"):
@@ -98,8 +98,8 @@ def test_a_file_nested_beyond_all_reason_is_refused_in_one_line(tmp_path: Path) 
     assert ("a", nested) == parse_assignment(f"a={nested}")
 
 
-def test_a_word_that_a_setting_does_not_know_is_answered_with_those_it_knows() -> None:
-    """Also where it may be left out."""
+def test_an_unknown_word_is_answered_with_the_known_ones() -> None:
+    """Also for an optional setting."""
     with pytest.raises(
         UsageError, match=r"filtering\.untrue: Invalid .* 'remove'; expected reject or repair"
     ):
@@ -130,24 +130,22 @@ def test_a_word_that_a_setting_does_not_know_is_answered_with_those_it_knows() -
         ("[[jobs]]\nname = 'a'\n[[jobs]]\nname = 'a'", "two are named 'a'; give one another name"),
     ],
 )
-def test_a_table_of_the_users_own_names_is_checked_as_others_are(
-    tmp_path: Path, text: str, message: str
-) -> None:
-    """With the name in the message."""
+def test_tables_with_the_users_own_names_are_checked_too(tmp_path: Path, text: str, message: str) -> None:
+    """The error contains the name."""
     (tmp_path / "mine.toml").write_text(text)
 
     with pytest.raises(UsageError, match=message):
         load_config(file=tmp_path / "mine.toml")
 
 
-def test_a_prefix_fits_into_a_file_name() -> None:
-    """Else it is found out when all rows have been made."""
+def test_a_prefix_too_long_for_a_file_name_is_refused() -> None:
+    """Otherwise the error would come after all rows have been made."""
     with pytest.raises(UsageError, match="prefix has 250 characters; expected at most 150"):
         load_config(flags={"export.prefix": "x" * 250})
 
 
-def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
-    """As Windows' editors write it."""
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Windows editors write one."""
     (tmp_path / "mine.toml").write_text("[sets]\nmax_sets = 3\n", "utf-8-sig")
 
     assert 3 == load_config(file=tmp_path / "mine.toml").sets.max_sets

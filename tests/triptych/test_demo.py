@@ -1,4 +1,4 @@
-"""The main job, end to end: what `triptych demo` promises, held against the truth of its scenes."""
+"""`triptych demo` from start to end, compared with the truth about its scenes."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of one finished demo, and what it printed."""
+    """The folder of one finished demo, and what the command printed."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
     answer = subprocess.run(
         [sys.executable, "-m", "triptych", "demo", str(folder)], capture_output=True, text=True
@@ -29,8 +29,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, answer.stdout
 
 
-def test_the_demo_ends_with_the_funnel_the_files_and_three_captions(demo: tuple[Path, str]) -> None:
-    """What a newcomer sees."""
+def test_the_demo_prints_the_counts_the_export_and_three_captions(demo: tuple[Path, str]) -> None:
+    """That is what a newcomer sees at the end."""
     folder, printed = demo
 
     assert re.search(r"^images found +256$", printed, re.MULTILINE)
@@ -38,8 +38,8 @@ def test_the_demo_ends_with_the_funnel_the_files_and_three_captions(demo: tuple[
     assert 3 == printed.partition("Three captions to read:")[2].count("sa_00000") - _extra_images(printed)
 
 
-def test_the_four_files_are_there_and_named_after_their_counts(demo: tuple[Path, str]) -> None:
-    """None is empty."""
+def test_the_four_exported_files_are_named_after_their_counts(demo: tuple[Path, str]) -> None:
+    """None of them is empty."""
     export = demo[0] / "run" / "export"
     for kind in ("single_image_en", "single_image_zh", "multi_image_en", "multi_image_zh"):
         (path,) = export.glob(f"triptych_demo_caption_*_{kind}.jsonl")
@@ -50,26 +50,26 @@ def test_the_four_files_are_there_and_named_after_their_counts(demo: tuple[Path,
 
 
 def test_captions_sets_and_duplicates_meet_their_bounds(demo: tuple[Path, str]) -> None:
-    """Against the truth, on scenes that the models were not trained on."""
+    """Compared with the truth, on scenes that the models weren't trained on."""
     assert [] == missed_bounds(score_demo(demo[0]))
 
 
-def test_the_damaged_files_are_the_unreadable_ones(demo: tuple[Path, str]) -> None:
-    """Exactly those that were planted."""
+def test_as_many_images_are_unreadable_as_were_damaged(demo: tuple[Path, str]) -> None:
+    """The demo draws six damaged files."""
     run = RunFolder.open(demo[0] / "run")
 
     assert 6 == sum(record.unreadable is not None for record in run.all_images())
 
 
 def test_every_planned_caption_was_made(demo: tuple[Path, str]) -> None:
-    """No failures among readable images."""
+    """No caption of a readable image failed."""
     run = RunFolder.open(demo[0] / "run")
 
     assert not [c for job in SEED_JOBS for s in run.shards() for c in run.captions(job.name, s) if c.failure]
 
 
-def test_verify_finds_nothing_wrong(demo: tuple[Path, str], triptych: Command) -> None:
-    """And finds it, when a byte of the export is changed."""
+def test_verify_passes_until_the_export_is_changed(demo: tuple[Path, str], triptych: Command) -> None:
+    """It then fails, and names the changed file."""
     run = demo[0] / "run"
 
     assert 0 == triptych("verify", run).exit_code
@@ -87,7 +87,7 @@ def test_verify_finds_nothing_wrong(demo: tuple[Path, str], triptych: Command) -
 
 
 def test_verify_reads_the_images_again(demo: tuple[Path, str], triptych: Command) -> None:
-    """All of them where they are; where a trainer would look, those that rows show must be, too."""
+    """By default in their sources; with --image-root, where a trainer would look for them."""
     run = demo[0] / "run"
 
     there = triptych("verify", run, "--images", "all")
@@ -101,7 +101,7 @@ def test_verify_reads_the_images_again(demo: tuple[Path, str], triptych: Command
 
 
 def test_a_second_run_does_no_work_and_says_so(demo: tuple[Path, str], triptych: Command) -> None:
-    """Not a byte changes."""
+    """No byte of the export changes."""
     before = export_digests(demo[0] / "run")
     outcome = triptych("run", demo[0] / "images", "--preset", "demo", "--out", demo[0] / "run")
 
@@ -111,5 +111,5 @@ def test_a_second_run_does_no_work_and_says_so(demo: tuple[Path, str], triptych:
 
 
 def _extra_images(printed: str) -> int:
-    """A set names more images than one."""
+    """How many images the printed sets have beyond the first one of each."""
     return printed.partition("Three captions to read:")[2].count(", sa_00000")

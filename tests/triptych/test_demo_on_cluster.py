@@ -1,4 +1,5 @@
-"""The demo on four nodes, with its own pictures and models: what one machine exports, whatever dies."""
+"""The demo on a cluster of four nodes, with its own pictures and models: it exports the same bytes as on one
+machine, although its driver, a worker and a node are killed."""
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ from triptych.opening import open_run
 from triptych.progress import Silent
 
 DRIVER, WORKER, NODE = 60, 150, 300
-"""Captions that there are when each is killed, of some 750."""
+"""The number of captions, of about 750, at which each is killed."""
 
 
 def when_captioned(out: Path, captions: int, act: Callable[[], object]) -> threading.Thread:
-    """Have ``act`` done once workers have written so many."""
+    """Call ``act`` once workers have written this many captions."""
 
     def watch() -> None:
         while sum(file.read_bytes().count(b"\n") for file in _journals(out)) < captions:
@@ -38,8 +39,8 @@ def _journals(out: Path) -> list[Path]:
 
 
 @pytest.mark.cluster
-def test_the_demo_exports_the_bytes_of_one_machine_whatever_dies(ray_nodes: RayNodes, tmp_path: Path) -> None:
-    """The driver first, then under the next one a worker and a node."""
+def test_the_demo_exports_the_same_bytes_despite_kills(ray_nodes: RayNodes, tmp_path: Path) -> None:
+    """First the driver is killed, then, under a new driver, a worker and a node."""
     draw_archive(tmp_path, Silent())
     images, one, four = tmp_path / "images", tmp_path / "one", tmp_path / "four"
     subprocess.run(triptych_run(images, one), check=True, capture_output=True)

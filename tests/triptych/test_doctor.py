@@ -1,4 +1,5 @@
-"""What doctor finds before work starts: model folders, GPUs and contexts that are not enough."""
+"""`triptych doctor` finds incomplete models, too few or too small GPUs, and too short contexts before work
+starts."""
 
 from __future__ import annotations
 
@@ -23,22 +24,22 @@ def nano(tmp_path: Path) -> Path:
     return Path(shutil.copytree(NANO, tmp_path / "nano"))
 
 
-def changed(model: Path, **settings: object) -> Path:
-    """The folder with settings of its config replaced."""
+def change_config(model: Path, **settings: object) -> Path:
+    """Replace settings in the config of a model folder."""
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | settings))
     return model
 
 
 def found(triptych: Command, *arguments: object) -> tuple[int, dict[str, tuple[str, str]]]:
-    """Exit code, and level and words of each finding by name."""
+    """The exit code; and the level and text of each finding, by name."""
     outcome = triptych("doctor", "--json", *arguments)
     findings = json.loads(outcome.stdout)
     return outcome.exit_code, {f["name"]: (f["level"], f"{f['found']} -> {f['advice']}") for f in findings}
 
 
-def test_a_whole_model_is_fine(triptych: Command, nano: Path) -> None:
-    """Exit 0; its facts are named."""
+def test_a_complete_model_passes(triptych: Command, nano: Path) -> None:
+    """The findings name its facts."""
     code, findings = found(triptych, "--model", nano, "--preset", "demo")
 
     assert 0 == code
@@ -47,8 +48,8 @@ def test_a_whole_model_is_fine(triptych: Command, nano: Path) -> None:
     assert "112 px a tile, 16 tokens each" in findings["tiles"][1]
 
 
-def test_weights_that_are_missing_fail(triptych: Command, nano: Path) -> None:
-    """By the names that the index has."""
+def test_missing_weights_fail(triptych: Command, nano: Path) -> None:
+    """The finding names the missing file of the index."""
     (nano / "model.safetensors").rename(nano / "model-00001-of-00002.safetensors")
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (nano / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -61,8 +62,8 @@ def test_weights_that_are_missing_fail(triptych: Command, nano: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "model.safetensors"])
-def test_a_file_that_is_missing_fails(triptych: Command, nano: Path, name: str) -> None:
-    """Each that a model can't be loaded without."""
+def test_a_missing_model_file_fails(triptych: Command, nano: Path, name: str) -> None:
+    """For each file that is needed to load a model."""
     (nano / name).unlink()
 
     code, findings = found(triptych, "--model", nano, "--preset", "demo")
@@ -72,8 +73,8 @@ def test_a_file_that_is_missing_fails(triptych: Command, nano: Path, name: str) 
     assert name.replace("model.safetensors", "*.safetensors") in findings["model"][1]
 
 
-def test_tiles_of_another_size_fail(triptych: Command, nano: Path) -> None:
-    """With the setting that mends it."""
+def test_a_wrong_tile_size_fails(triptych: Command, nano: Path) -> None:
+    """The finding names the setting to change."""
     code, findings = found(triptych, "--model", nano, "--set", "captioning.max_tokens_multi=100")
 
     assert 1 == code
@@ -83,8 +84,8 @@ def test_tiles_of_another_size_fail(triptych: Command, nano: Path) -> None:
     ) == findings["tiles"]
 
 
-def test_a_request_that_is_too_long_fails(triptych: Command, nano: Path) -> None:
-    """The sum is shown: five images of two tiles and a thumbnail each, words, caption."""
+def test_a_request_longer_than_the_context_fails(triptych: Command, nano: Path) -> None:
+    """The finding shows the tokens of each part."""
     settings = ["--set", "captioning.max_tiles=12", "--set", "captioning.max_tokens_multi=800"]
 
     code, findings = found(triptych, "--model", nano, "--preset", "demo", *settings)
@@ -96,9 +97,9 @@ def test_a_request_that_is_too_long_fails(triptych: Command, nano: Path) -> None
     assert "of the 1,024 of the model's context -> set captioning.max_tiles or max_tokens lower" in words
 
 
-def test_another_architecture_has_no_tiles(triptych: Command, nano: Path) -> None:
-    """It can be captioned with, but not with InternVL's tile fit."""
-    changed(nano, architectures=["Qwen2_5_VLForConditionalGeneration"])
+def test_another_architecture_requires_no_tile_fit(triptych: Command, nano: Path) -> None:
+    """It can write captions, but not with InternVL's tile fit."""
+    change_config(nano, architectures=["Qwen2_5_VLForConditionalGeneration"])
 
     code, findings = found(triptych, "--model", nano, "--preset", "demo")
 
@@ -107,11 +108,11 @@ def test_another_architecture_has_no_tiles(triptych: Command, nano: Path) -> Non
     assert "add --no-tile-fit" in findings["architecture"][1]
 
 
-def test_the_original_format_needs_trust_in_lmdeploy_and_cannot_run_here(
+def test_internvls_original_format_needs_lmdeploy_and_trust(
     triptych: Command, nano: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With trust, lmdeploy runs it."""
-    changed(nano, architectures=["InternVLChatModel"], auto_map={"AutoModel": "modeling.Model"})
+    """With trust_remote_code, lmdeploy runs it; this process never does."""
+    change_config(nano, architectures=["InternVLChatModel"], auto_map={"AutoModel": "modeling.Model"})
     show_gpus(monkeypatch, tmp_path, 1)
     trust = ["--set", "captioning.lmdeploy.trust_remote_code=true"]
     lmdeploy = ["--preset", "demo", "--model", nano, "--engine", "lmdeploy"]
@@ -127,10 +128,10 @@ def test_the_original_format_needs_trust_in_lmdeploy_and_cannot_run_here(
     )
 
 
-def test_weights_are_held_against_the_memory_of_a_group(
+def test_weights_are_compared_with_the_memory_of_a_gpu_group(
     triptych: Command, nano: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """152 GB don't fit into one GPU of 80, but into two."""
+    """152 GB don't fit into one GPU of 80 GB, but into two."""
     show_gpus(monkeypatch, tmp_path, 8)
     with (nano / "model.safetensors").open("r+b") as file:
         file.truncate(152_000_000_000)  # sparse: no disk is used
@@ -151,7 +152,7 @@ def test_weights_are_held_against_the_memory_of_a_group(
 def test_too_few_gpus_for_tp_fail(
     triptych: Command, nano: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As they would at the start of the run."""
+    """As at the start of a run."""
     show_gpus(monkeypatch, tmp_path, 1)
 
     code, findings = found(triptych, "--model", nano, "--engine", "lmdeploy", "--tp", "4")
@@ -160,8 +161,8 @@ def test_too_few_gpus_for_tp_fail(
     assert "--tp 4 needs 4 GPUs and this machine shows 1" in findings["gpu memory"][1]
 
 
-def test_an_endpoint_that_is_not_there_fails(triptych: Command) -> None:
-    """With its URL."""
+def test_an_unreachable_endpoint_fails(triptych: Command) -> None:
+    """The finding names its URL."""
     code, findings = found(triptych, "--server", "http://127.0.0.1:9")
 
     assert 1 == code
@@ -169,8 +170,8 @@ def test_an_endpoint_that_is_not_there_fails(triptych: Command) -> None:
     assert "http://127.0.0.1:9/v1 can't be reached" in findings["endpoint"][1]
 
 
-def test_without_a_tokenizer_file_bytes_bound_the_tokens(nano: Path) -> None:
-    """Which is more than there are, never less."""
+def test_without_a_tokenizer_the_number_of_bytes_is_the_estimate_of_tokens(nano: Path) -> None:
+    """It is never too low."""
     words = "描述 the image"
     exact = count_tokens(nano, words)
     (nano / "tokenizer.json").unlink()
@@ -178,8 +179,8 @@ def test_without_a_tokenizer_file_bytes_bound_the_tokens(nano: Path) -> None:
     assert exact <= len(words.encode()) == count_tokens(nano, words)
 
 
-def test_the_original_formats_facts_are_read(tmp_path: Path) -> None:
-    """As InternVL2 writes them: 256 tokens a tile of 448 pixels."""
+def test_facts_of_internvls_original_format_are_read(tmp_path: Path) -> None:
+    """From a config like InternVL2's: 256 tokens for a tile of 448 pixels."""
     model = tmp_path / "InternVL2-8B"
     model.mkdir()
     config = {

@@ -1,4 +1,4 @@
-"""Doctor tries a file system from every node of a cluster."""
+"""`triptych doctor` examines a file system from every node of a cluster."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from triptych.executors.config import ClusterConfig
 from triptych.shared_folder.examine import every_node, examine_folder
 
 
-def test_every_node_tries_the_file_system(ray_nodes: RayNodes, tmp_path: Path) -> None:
-    """The head, and four others; nothing is left."""
+def test_every_node_examines_the_file_system(ray_nodes: RayNodes, tmp_path: Path) -> None:
+    """The head and four others. The folder is empty afterwards."""
     with every_node(ClusterConfig(address=ray_nodes.address), tmp_path) as elsewhere:
         found = {each.name: (each.level, each.found) for each in examine_folder(tmp_path, elsewhere)}
 

@@ -1,4 +1,4 @@
-"""What a program can read off an error besides its message."""
+"""Attributes of errors, for programs that catch them."""
 
 import pickle
 from pathlib import Path
@@ -16,16 +16,16 @@ from triptych.sources.opening import open_sources
     ("flags", "key"),
     [({"sets.max_setz": 3}, "sets.max_setz"), ({"sets.max_sets": "many"}, "sets.max_sets")],
 )
-def test_an_error_of_the_config_names_its_key(flags: dict[str, object], key: str) -> None:
-    """An unknown one, and one with a value of the wrong kind."""
+def test_a_config_error_has_its_key(flags: dict[str, object], key: str) -> None:
+    """For an unknown key, and for a value of the wrong type."""
     with pytest.raises(UsageError) as raised:
         load_config("demo", flags=flags)
 
     assert key == raised.value.key
 
 
-def test_an_error_of_other_settings_names_the_first_and_the_run(tmp_path: Path) -> None:
-    """So a program can ask whether to make the stage again."""
+def test_an_error_about_changed_settings_has_the_first_one_and_the_run(tmp_path: Path) -> None:
+    """So a program can ask whether to run the stage again."""
     run = RunFolder.create_or_open(tmp_path / "run")
     run.begin_stage("sets", {"bound": 1}, {})
     with pytest.raises(SetupError) as raised:
@@ -34,8 +34,8 @@ def test_an_error_of_other_settings_names_the_first_and_the_run(tmp_path: Path) 
     assert ("bound", tmp_path / "run") == (raised.value.key, raised.value.path)
 
 
-def test_an_error_of_a_file_names_it(tmp_path: Path) -> None:
-    """A source that isn't there, and a damaged file of a run."""
+def test_an_error_about_a_file_has_its_path(tmp_path: Path) -> None:
+    """A missing source, or a damaged file of a run."""
     with pytest.raises(UsageError) as raised:
         open_sources([tmp_path / "none"])
 
@@ -50,8 +50,8 @@ def test_an_error_of_a_file_names_it(tmp_path: Path) -> None:
     assert run.sets_file == damaged.value.path
 
 
-def test_an_error_comes_out_of_another_process_as_it_was() -> None:
-    """Workers send theirs."""
+def test_an_error_survives_pickling() -> None:
+    """Workers send their errors to another process."""
     error = pickle.loads(pickle.dumps(SetupError("no space; free some", path="run")))
 
     assert ("no space; free some", Path("run"), None) == (str(error), error.path, error.key)

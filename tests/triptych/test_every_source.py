@@ -35,7 +35,7 @@ def _scene(seed: int) -> Image.Image:
 
 
 def _encode(image: Image.Image, kind: str) -> bytes:
-    """Lying on its side with an orientation that says so, where the format has one."""
+    """The image rotated by 90 degrees with an EXIF orientation, if the format has one."""
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -48,7 +48,8 @@ def _encode(image: Image.Image, kind: str) -> bytes:
 
 @pytest.fixture
 def pile(tmp_path: Path) -> Path:
-    """A folder of every format, a WebDataset tar, a Parquet file, a zip, a list, what a pattern matches."""
+    """A folder with every format, a WebDataset tar, a Parquet file, a zip, a list, and a file for a
+    pattern."""
     pile = tmp_path / "pile"
     for number, (kind, suffix) in enumerate(FORMATS.items()):
         path = pile / "folder" / "deep er" / f"{number} ☀\n.{suffix}"
@@ -75,8 +76,8 @@ def pile(tmp_path: Path) -> Path:
     return pile
 
 
-def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path: Path) -> None:
-    """Sizes are those of upright pictures, originals stay as they are, and all images are found again."""
+def test_one_run_reads_every_kind_of_source(triptych: Command, pile: Path, tmp_path: Path) -> None:
+    """Sizes are those of upright images, source files stay unchanged, and `verify` finds all images again."""
     originals = {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in pile.rglob("*") if path.is_file()
     }
@@ -130,16 +131,16 @@ def test_a_run_folder_inside_its_source_is_refused(triptych: Command, few_images
         assert not (few_images / "run").exists()
 
 
-def test_columns_that_are_not_clear_are_asked_about(triptych: Command, tmp_path: Path) -> None:
-    """And --image-column is remembered by the run."""
+def test_ambiguous_image_columns_are_refused(triptych: Command, tmp_path: Path) -> None:
+    """The run remembers --image-column."""
     source = tmp_path / "a.parquet"
     picture = _encode(_scene(1), "PNG")
     pq.write_table(pa.table({"left": [picture], "right": [picture]}), source)
     arguments = ("group", source, "--preset", "demo", "--out", tmp_path / "run")
-    asked = triptych(*arguments)
+    refused = triptych(*arguments)
 
-    assert 2 == asked.exit_code
-    assert "name one with --image-column" in asked.stderr
+    assert 2 == refused.exit_code
+    assert "name one with --image-column" in refused.stderr
 
     named = triptych(*arguments, "--image-column", "right")
 
@@ -148,7 +149,7 @@ def test_columns_that_are_not_clear_are_asked_about(triptych: Command, tmp_path:
 
 
 def test_files_are_chosen_by_patterns(triptych: Command, tmp_path: Path) -> None:
-    """The run remembers them; junk is counted."""
+    """The run remembers the patterns. Junk such as .DS_Store is only counted."""
     pile = tmp_path / "pile"
     for name in ("a/x.png", "a/y.png", "thumbs/x.png", "masks/x.png"):
         (pile / name).parent.mkdir(parents=True, exist_ok=True)

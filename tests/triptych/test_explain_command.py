@@ -17,7 +17,7 @@ from triptych.runs.journal import JournalWriter
 def test_an_image_is_followed_from_its_source_to_the_export(
     triptych: Command, finished: Path, few_images: Path
 ) -> None:
-    """Its set, its captions, the very row."""
+    """With its set, its captions and its exported row."""
     outcome = triptych("explain", finished, "11.png")
 
     lines = outcome.stdout.splitlines()
@@ -34,7 +34,7 @@ def test_an_image_is_followed_from_its_source_to_the_export(
 
 
 def test_a_caption_is_explained_with_the_words_that_a_rule_objects_to(triptych: Command, run: Path) -> None:
-    """And why it isn't in the export."""
+    """It was rejected, so there is no exported row."""
     (journal,) = (run / "captions" / "single_en").rglob("files-*.jsonl")
     text = "It is likely a house by a river, and perhaps somebody may live there, which might suggest a farm."
     with JournalWriter(journal) as writer:
@@ -52,7 +52,7 @@ def test_a_caption_is_explained_with_the_words_that_a_rule_objects_to(triptych: 
 
 
 def test_a_statement_that_a_checker_denied_is_quoted(triptych: Command, run: Path) -> None:
-    """As long as it is of this very caption."""
+    """Unless the checker's answer is about an earlier text of the caption."""
     with open_run(run) as opened:
         (planned,) = (p for p in opened.planned("single_en") if p.target.id == "single_en:11.png")
         text, caption, target = planned.text, planned.caption, planned.target
@@ -78,7 +78,7 @@ def test_a_statement_that_a_checker_denied_is_quoted(triptych: Command, run: Pat
     assert [f"    a checker denied of 11.png: {text[: text.index('.') + 1]!r}"] == denied
 
 
-def test_a_set_and_what_is_not_there(triptych: Command, finished: Path) -> None:
+def test_a_set_is_explained_and_unknown_ids_are_answered(triptych: Command, finished: Path) -> None:
     with open_run(finished, read_only=True) as run:
         one = next(run.sets())
     lines = triptych("explain", finished, one.id).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Impersonal sentences that say why there is no description."""
+"""Impersonal sentences that explain why there is no description."""
 
 import pytest
 
@@ -29,8 +29,8 @@ from triptych.failure_notices import NEEDLES, failure_notices
         "图片无法打开，请检查文件是否损坏。",
     ],
 )
-def test_moderation_loading_and_policy_are_notices(text: str) -> None:
-    """At the beginning of a caption, English or Chinese; each has a needle."""
+def test_notices_of_moderation_loading_and_policy_are_recognised(text: str) -> None:
+    """At the beginning of a caption, in English or Chinese. Each contains a needle."""
     assert 1 <= failure_notices(text)
     assert any(needle in text.lower() for needle in NEEDLES)
 
@@ -67,8 +67,8 @@ def test_moderation_loading_and_policy_are_notices(text: str) -> None:
         "办公桌上的文件堆得异常高，一只损坏的文件柜倒在图片的角落里。",
     ],
 )
-def test_what_a_picture_shows_is_no_notice(text: str) -> None:
-    """Screens, signs, things that are damaged or not done, words that can't be read."""
+def test_descriptions_are_not_notices(text: str) -> None:
+    """Even if they are about error screens, signs, damaged or unfinished things, or illegible words."""
     assert 0 == failure_notices(text)
 
 
@@ -81,13 +81,13 @@ def test_what_a_picture_shows_is_no_notice(text: str) -> None:
         "图1中没有显示门牌，图2没有看到烟囱，两张图片的差别不大。",
     ],
 )
-def test_what_images_of_a_set_differ_in_is_no_notice(text: str) -> None:
-    """Each sentence of such a caption speaks of an image."""
+def test_differences_between_images_are_not_notices(text: str) -> None:
+    """Each sentence of such a caption is about an image of the set."""
     assert 0 == failure_notices(text, image_count=2)
 
 
-def test_behind_a_description_only_an_image_of_a_set_is_missed() -> None:
-    """A caption of one image that describes it has seen it."""
+def test_after_a_description_a_notice_counts_only_in_a_caption_of_a_set() -> None:
+    """A model that has described a single image has seen it."""
     described = "The first image shows a wooden pier that reaches into a calm lake, with mist over it. "
     missed = "The second image is left without a description, since the file was corrupted."
 

@@ -1,4 +1,4 @@
-"""Sources gain and lose images: what is embedded and captioned again is what has to be, and no more."""
+"""Sources gain and lose images: only what is new or has changed is embedded and captioned."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SERIES, IN_A_SERIES = 4, 3
 
 SPARE = "spare.png"
-"""Of the pictures, one that is like no other."""
+"""A picture that resembles no other."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Pictures in series of related ones, by name."""
+    """Series of related pictures, by name."""
     folder = tmp_path_factory.mktemp("drawn")
     for series in range(SERIES):
         scene = imagine_scene("unseen", 500 + series)
@@ -48,23 +48,25 @@ def _write(folder: Path, pictures: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def _is_right(cost: Cost, embedded: int, singles: int) -> None:
-    """The numbers of single images are known beforehand; of sets, those that were never captioned."""
+def _check_cost(cost: Cost, embedded: int, singles: int) -> None:
+    """Compare with the expected numbers of embedded images and of requests for single images. For sets, those
+    that were never captioned need a request."""
     assert (embedded, singles) == (cost.embedded, cost.asked["single_en"])
     assert cost.needed == cost.asked
 
 
-def test_every_action_on_a_folder_costs_what_it_has_to(
+def test_changes_of_a_folder_cost_only_the_necessary_work(
     tmp_path: Path, server: ChatServer, drawn: dict[str, bytes]
 ) -> None:
-    """Added, removed, back, changed, changed back, touched, moved, regrouped; `verify` is clean each time."""
+    """Images are added, removed, restored, changed, changed back, touched and moved, and sets are regrouped.
+    `verify` passes each time."""
     images, run = tmp_path / "images", GrowingRun(tmp_path / "run", server)
     first = dict(list(drawn.items())[:9])
     later = dict(list(drawn.items())[9:12])
 
-    def then(embedded: int, singles: int, *sources: Path, regroup: bool = False) -> None:
+    def expect_cost(embedded: int, singles: int, *sources: Path, regroup: bool = False) -> None:
         before = run.sets
-        _is_right(run.use(*(sources or (images,)), regroup=regroup), embedded, singles)
+        _check_cost(run.use(*(sources or (images,)), regroup=regroup), embedded, singles)
         assert [] == run.violations()
         touched = {each.key for key in changed for each in run.record(key)}
         stay = [each for each in before if not touched.intersection(each)]
@@ -72,70 +74,70 @@ def test_every_action_on_a_folder_costs_what_it_has_to(
 
     changed: set[str] = set()
     _write(images, first)
-    _is_right(run.use(images), 9, 9)
+    _check_cost(run.use(images), 9, 9)
     assert [] == run.violations()
-    then(0, 0)
+    expect_cost(0, 0)
 
     _write(images, later)
-    then(3, 3)
+    expect_cost(3, 3)
     changed = {"00.png", "10.png"}
     for name in changed:
         (images / name).unlink()
-    then(0, 0)
+    expect_cost(0, 0)
     assert {"gone: not in the sources any more"} == {run.record(name)[0].unreadable for name in changed}
     _write(images, {name: drawn[name] for name in changed})
-    then(0, 0)
+    expect_cost(0, 0)
     changed = {"20.png"}
     _write(images, {"20.png": drawn[SPARE]})
-    then(1, 1)
+    expect_cost(1, 1)
     _write(images, {"20.png": drawn["20.png"]})
-    then(0, 0)
+    expect_cost(0, 0)
     changed = set()
     os.utime(images / "30.png", ns=(1, 1))
-    then(0, 0)
+    expect_cost(0, 0)
     images.rename(tmp_path / "moved")
-    then(0, 0, tmp_path / "moved")
+    expect_cost(0, 0, tmp_path / "moved")
     shutil.copytree(tmp_path / "moved", tmp_path / "copied", copy_function=shutil.copyfile)
     shutil.rmtree(tmp_path / "moved")
-    then(0, 0, tmp_path / "copied")
-    then(0, 0, tmp_path / "copied", regroup=True)
+    expect_cost(0, 0, tmp_path / "copied")
+    expect_cost(0, 0, tmp_path / "copied", regroup=True)
 
 
-def test_archives_that_are_new_changed_and_gone(
+def test_new_changed_and_missing_archives_cost_only_the_necessary_work(
     tmp_path: Path, server: ChatServer, drawn: dict[str, bytes]
 ) -> None:
-    """New ones are embedded, a changed one as a whole; captions of what it still holds stay."""
+    """New ones are embedded, changed ones as a whole. Captions of images that are still in them stay."""
     pile, run = tmp_path / "pile", GrowingRun(tmp_path / "run", server)
     tars = [dict(list(drawn.items())[at : at + 3]) for at in range(0, 12, 3)]
 
-    def then(embedded: int, singles: int) -> None:
-        _is_right(run.use(pile), embedded, singles)
+    def expect_cost(embedded: int, singles: int) -> None:
+        _check_cost(run.use(pile), embedded, singles)
         assert [] == run.violations()
 
     for number in range(2):
         write_tar(pile / f"{number}.tar", tars[number])
-    then(6, 6)
+    expect_cost(6, 6)
     write_tar(pile / "2.tar", tars[2])
-    then(3, 3)
+    expect_cost(3, 3)
     sets = run.sets
     write_tar(pile / "1.tar", {**tars[1], "new.png": drawn[SPARE] + b"\0"})
-    then(4, 1)
+    expect_cost(4, 1)
     assert set(sets) <= set(run.sets)
     same_size = {**tars[1], "new.png": drawn[SPARE] + b"\1"}
     write_tar(pile / "1.tar", same_size)
-    then(4, 1)
+    expect_cost(4, 1)
     os.utime(pile / "1.tar", ns=(1, 1))
-    then(0, 0)
+    expect_cost(0, 0)
     (pile / "0.tar").rename(tmp_path / "0.tar")
-    then(0, 0)
+    expect_cost(0, 0)
     (tmp_path / "0.tar").rename(pile / "0.tar")
-    then(0, 0)
+    expect_cost(0, 0)
 
 
-def test_images_that_come_while_a_run_is_half_embedded(
+def test_images_added_to_a_half_embedded_run_are_embedded_with_the_rest(
     tmp_path: Path, server: ChatServer, drawn: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Shards that are whole stay; the others are embedded with what was added."""
+    """Finished shards stay."""
     monkeypatch.setattr("triptych.sources.loose_files.FILES_PER_SHARD", 4)
     images, run = tmp_path / "images", GrowingRun(tmp_path / "run", server)
     _write(images, dict(list(drawn.items())[:9]))
@@ -157,14 +159,14 @@ def test_images_that_come_while_a_run_is_half_embedded(
     (images / "22.png").unlink()
     run.newly_embedded()
 
-    _is_right(run.use(images), 7, 11)
+    _check_cost(run.use(images), 7, 11)
     assert [] == run.violations()
 
 
-def test_sources_that_hold_none_of_the_images_are_refused(
+def test_sources_with_none_of_the_images_are_refused(
     tmp_path: Path, server: ChatServer, drawn: dict[str, bytes]
 ) -> None:
-    """That is another place than was meant, and nothing is counted as gone."""
+    """They are probably the wrong place. No image is marked as gone."""
     run = GrowingRun(tmp_path / "run", server)
     _write(tmp_path / "images", dict(list(drawn.items())[:3]))
     _write(tmp_path / "other", {"x.png": drawn[SPARE]})
@@ -172,5 +174,5 @@ def test_sources_that_hold_none_of_the_images_are_refused(
     with pytest.raises(SetupError, match=r"none of the images of .* is in the sources"):
         run.use(tmp_path / "other")
 
-    _is_right(run.use(tmp_path / "images"), 0, 0)
-    _is_right(run.use(tmp_path / "images", tmp_path / "other"), 1, 1)
+    _check_cost(run.use(tmp_path / "images"), 0, 0)
+    _check_cost(run.use(tmp_path / "images", tmp_path / "other"), 1, 1)

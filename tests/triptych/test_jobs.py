@@ -1,4 +1,4 @@
-"""Jobs and languages are records that a config can change and add to."""
+"""Jobs and languages: a config can change them and add to them."""
 
 import subprocess
 import sys
@@ -15,14 +15,14 @@ from triptych.settings import load_config
 JAPANESE = '[[jobs]]\nname = "single_ja"\nsubject = "image"\nlanguage = "ja"\nprompt = "ja.toml"\n'
 
 
-def test_the_seeds_four_jobs_are_the_default() -> None:
-    """In the order in which they are captioned and exported."""
+def test_the_default_jobs_are_the_four_seed_jobs() -> None:
+    """In the order of captioning and export."""
     assert SEED_JOBS == load_config().all_jobs()
     assert ["single_en", "single_zh", "multi_en", "multi_zh"] == [job.name for job in SEED_JOBS]
 
 
 def test_a_file_adds_a_job_and_changes_another(tmp_path: Path) -> None:
-    """By name; what it doesn't mention stays. run.json keeps both."""
+    """The job is found by its name; fields that the file doesn't mention stay. run.json stores both jobs."""
     file = tmp_path / "mine.toml"
     file.write_text(JAPANESE + '[[jobs]]\nname = "single_zh"\nlimit = 1000\n')
 
@@ -35,7 +35,7 @@ def test_a_file_adds_a_job_and_changes_another(tmp_path: Path) -> None:
     assert config == checked_config(as_tree(config))
 
 
-def test_a_job_of_the_command_line_is_a_name_or_a_definition() -> None:
+def test_a_job_on_the_command_line_is_a_name_or_a_definition() -> None:
     """A definition is written as KEY=VALUE pairs."""
     definition = "name=short,subject=image,language=en,prompt=short.toml,limit=5"
 
@@ -62,8 +62,8 @@ def test_a_job_of_the_command_line_is_a_name_or_a_definition() -> None:
         ({"single_en": {"promt": "x"}}, "jobs.single_en: Object contains unknown field `promt`"),
     ],
 )
-def test_a_job_that_cannot_be_is_refused_in_one_line(jobs: dict[str, object], message: str) -> None:
-    """It names the job, and what was expected."""
+def test_an_invalid_job_is_refused_in_one_line(jobs: dict[str, object], message: str) -> None:
+    """The error names the job, and what was expected."""
     with pytest.raises(UsageError) as caught:
         load_config(flags={"jobs": jobs})
 
@@ -71,15 +71,15 @@ def test_a_job_that_cannot_be_is_refused_in_one_line(jobs: dict[str, object], me
     assert "\n" not in str(caught.value)
 
 
-def test_a_sample_is_the_smaller_limit() -> None:
-    """Of every job."""
+def test_a_sample_limits_every_job() -> None:
+    """Smaller limits of jobs stay."""
     jobs = load_config(flags={"jobs": {"single_zh": {"limit": 1000}, "multi_en": {"limit": 7}}}).all_jobs()
 
     assert [50, 50, 7, 50] == [job.limited_to(50).limit for job in jobs]
 
 
 def test_chosen_jobs_are_those_named() -> None:
-    """All of them where none is named."""
+    """All jobs if none is named."""
     assert ["multi_en"] == [
         job.name for job in load_config(flags={"captioning.jobs": ["multi_en"]}).chosen_jobs()
     ]
@@ -98,12 +98,12 @@ def test_a_config_may_add_a_language() -> None:
     assert "Klingon" == language_of("tlh", config.languages).name
 
 
-def test_every_language_that_py3langid_tells_apart_is_known() -> None:
-    """But its word for no language at all."""
+def test_every_language_of_py3langid_is_known() -> None:
+    """Except for zxx, its code for no language."""
     code = "import py3langid as p; p.classify('x'); print(*p.langid.IDENTIFIER.nb_classes)"
-    told_apart = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
+    detected = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
 
-    assert {"zxx"} == set(told_apart) - set(LANGUAGES)
+    assert {"zxx"} == set(detected) - set(LANGUAGES)
 
 
 @pytest.mark.parametrize(
@@ -119,5 +119,5 @@ def test_every_language_that_py3langid_tells_apart_is_known() -> None:
     ],
 )
 def test_a_letter_has_a_script(letter: str, script: str) -> None:
-    """As Unicode names it; what is no letter has none."""
+    """With Unicode's name. Other characters have none."""
     assert script == script_of(letter)

@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends with the bytes of one that wasn't."""
+"""A run that is killed repeatedly exports the same bytes as an undisturbed one."""
 
 from pathlib import Path
 
@@ -20,18 +20,18 @@ KILLS = 6
 
 
 def test_killed_runs_export_the_same_bytes(few_images: Path, tmp_path: Path) -> None:
-    """SIGKILL at seeded moments over all stages; the ledger adds up at the end. The demo's own images
-    and 20 kills, of processes that import everything anew: python -m benchmarks.kill_resume."""
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    """SIGKILL at seeded moments in all stages. python -m benchmarks.kill_resume does the same with the demo's
+    own images, 20 kills, and processes that import everything anew."""
+    undisturbed, killed = tmp_path / "calm", tmp_path / "killed"
     extra = ["--set", "captioning.transformers.batch_size=2"]
-    run_undisturbed(triptych_run(few_images, calm, extra))
+    run_undisturbed(triptych_run(few_images, undisturbed, extra))
     command = triptych_run(few_images, killed, extra)
     landed = sum(
         run_and_kill(command, killed, *moment, start=ForkedCommand)
-        for moment in moments(7, KILLS, bytes_in(calm))
+        for moment in moments(7, KILLS, bytes_in(undisturbed))
     )
     run_undisturbed(command)
 
     assert landed >= KILLS // 2
-    assert export_digests(calm)
-    assert export_digests(calm) == export_digests(killed)
+    assert export_digests(undisturbed)
+    assert export_digests(undisturbed) == export_digests(killed)

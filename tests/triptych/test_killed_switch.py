@@ -1,4 +1,5 @@
-"""Embeddings change places, killed at every move: nothing is lost, nothing embedded needlessly."""
+"""A run switches to another encoder and back, and is killed at each file move of the switch: nothing is lost,
+and nothing is embedded needlessly."""
 
 from __future__ import annotations
 
@@ -18,11 +19,12 @@ AWAY, BACK = RUN + FRESH + OTHER, RUN + "--encoder ViT-B-32"
 
 
 class Killed(BaseException):
-    """In place of the next move."""
+    """Raised instead of a move, as if the process had been killed there."""
 
 
-def _moves_until(patched: pytest.MonkeyPatch, at: int) -> list[Path]:
-    """The next renames in the folder of other embeddings or from it; the one with this number kills."""
+def _kill_at_move(patched: pytest.MonkeyPatch, at: int) -> list[Path]:
+    """Raise Killed instead of move number ``at`` into or out of the folder of other embeddings. Returns the
+    moves, as a list that grows."""
     done: list[Path] = []
     real = Path.rename
 
@@ -37,12 +39,12 @@ def _moves_until(patched: pytest.MonkeyPatch, at: int) -> list[Path]:
     return done
 
 
-@pytest.mark.parametrize("goes_on_with", ["the same command", "the other encoder"])
+@pytest.mark.parametrize("next_command", ["the same command", "the other encoder"])
 @pytest.mark.parametrize("way", ["away", "back"])
-def test_a_switch_that_is_killed_at_any_move(
-    way: str, goes_on_with: str, triptych: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_switch_killed_at_any_move_is_completed_by_the_next_command(
+    way: str, next_command: str, triptych: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next command ends as if it hadn't been."""
+    """The run is then the same as without the kill, and ``verify`` passes."""
     used = UsedRun(tmp_path, monkeypatch)
 
     def do(command: str, run: Path) -> None:
@@ -58,15 +60,15 @@ def test_a_switch_that_is_killed_at_any_move(
         run = Path(shutil.copytree(used.path, tmp_path / f"run-{at}"))
         asked = used.costs.asked
         with monkeypatch.context() as patched:
-            moves = _moves_until(patched, at)
+            moves = _kill_at_move(patched, at)
             try:
                 do(killed, run)
                 break
             except Killed:
                 pass
         before = used.costs
-        do(killed if goes_on_with == "the same command" else other, run)
-        is_new = way == "away" and goes_on_with == "the same command"
+        do(killed if next_command == "the same command" else other, run)
+        is_new = way == "away" and next_command == "the same command"
         assert (IMAGES if is_new else 0) == used.costs.encoded - before.encoded, at
         assert asked == used.costs.asked
         assert 0 == triptych("verify", run).exit_code

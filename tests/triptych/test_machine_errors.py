@@ -1,4 +1,4 @@
-"""What a machine refuses is one line."""
+"""Errors of the machine, such as a full disk, become one line."""
 
 import errno
 
@@ -30,8 +30,8 @@ def _raised(error: Exception, cause: BaseException) -> Exception:
         (_raised(ImportError("numpy: please read this"), MemoryError()), "not enough memory"),
     ],
 )
-def test_a_refusal_of_the_machine_is_one_line_with_what_to_do(error: Exception, words: str) -> None:
-    """Also where a library has put words of its own around it."""
+def test_a_machine_error_is_one_line_with_advice(error: Exception, words: str) -> None:
+    """Also if a library has replaced it with another error."""
     line = machine_error(error)
 
     assert line is not None
@@ -41,12 +41,12 @@ def test_a_refusal_of_the_machine_is_one_line_with_what_to_do(error: Exception, 
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ImportError("cannot import name x", path="/lib/x.py")])
-def test_a_mistake_of_triptych_is_left_to_its_traceback(error: Exception) -> None:
-    """Nobody could mend it otherwise."""
+def test_a_bug_keeps_its_traceback(error: Exception) -> None:
+    """It is needed to fix the bug."""
     assert machine_error(error) is None
 
 
-def test_an_interrupt_in_the_middle_of_an_import_is_an_interrupt() -> None:
-    """Python makes another error of it there."""
+def test_an_interrupt_during_an_import_is_recognised() -> None:
+    """Python turns it into another error there."""
     assert was_interrupted(_raised(RuntimeError("Error calling __set_name__"), KeyboardInterrupt()))
     assert not was_interrupted(RuntimeError())

@@ -18,7 +18,7 @@ from triptych.meta_commentary import META_NEEDLES, is_meta_commentary
     ],
 )
 def test_service_notices_are_meta_commentary(text: str) -> None:
-    """Quotas, questions back, skipped samples of a data set; each contains a needle."""
+    """Quotas, questions to the user, and skipped samples of a data set. Each contains a needle."""
     assert is_meta_commentary(text.lower())
     assert 1 <= failure_notices(text)
     assert any(needle in text.lower() for needle in META_NEEDLES)
@@ -39,11 +39,11 @@ def test_service_notices_are_meta_commentary(text: str) -> None:
     ],
 )
 def test_descriptions_of_pictures_are_not_meta_commentary(text: str) -> None:
-    """Offices, laboratories, museums; screens and pages with the same words on them."""
+    """Even of offices, laboratories and museums, or of screens and pages with the same words."""
     assert not is_meta_commentary(text.lower())
 
 
-def test_a_long_description_may_have_a_few_of_the_words() -> None:
+def test_a_long_description_may_contain_a_few_of_the_words() -> None:
     """Meta-commentary has them throughout."""
     few = "No description is available, and a file may be uploaded on request. "
     scene = "A red boat lies beside the wooden pier and a blue boat drifts farther out. " * 20

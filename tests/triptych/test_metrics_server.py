@@ -1,4 +1,4 @@
-"""Figures for Prometheus, scraped while captions are made."""
+"""Metrics for Prometheus, scraped during captioning."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Figures = dict[str, list[tuple[dict[str, str], float]]]
 
 
 def scraped(port: int) -> Figures:
-    """Every sample by name; figures of which there are none now have an empty list."""
+    """All samples by name. The list is empty for a metric without samples."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     found: Figures = {}
@@ -44,7 +44,7 @@ def scraped(port: int) -> Figures:
 
 
 class Scraper(threading.Thread):
-    """Scrapes again and again, as Prometheus does, until the port is closed."""
+    """Scrapes repeatedly, as Prometheus does, until the port is closed."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -63,7 +63,7 @@ class Scraper(threading.Thread):
 
 @pytest.fixture(scope="module")
 def captioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Figures]]]:
-    """A run that was captioned with two endpoints, and what a scraper saw meanwhile."""
+    """A run captioned with two endpoints, and what was scraped meanwhile."""
     import sys
 
     from triptych.cli import main
@@ -85,8 +85,8 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
         yield made_up.path, scraper.seen
 
 
-def test_counts_are_those_of_the_run_and_only_grow(captioned: tuple[Path, list[Figures]]) -> None:
-    """What Prometheus makes a rate of."""
+def test_counters_equal_the_runs_counts_and_never_decrease(captioned: tuple[Path, list[Figures]]) -> None:
+    """Prometheus computes rates from them."""
     path, seen = captioned
     made = [value for figures in seen for _, value in figures.get("triptych_captions_total", [])]
     with serve_metrics(str(port := free_port()), path):
@@ -101,8 +101,8 @@ def test_counts_are_those_of_the_run_and_only_grow(captioned: tuple[Path, list[F
     assert 60.0 == last["triptych_caption_latency_seconds_bucket"][-1][1]
 
 
-def test_what_is_in_flight_is_seen_at_each_endpoint(captioned: tuple[Path, list[Figures]]) -> None:
-    """While captions are made."""
+def test_requests_in_flight_are_shown_for_each_endpoint(captioned: tuple[Path, list[Figures]]) -> None:
+    """During captioning."""
     _, seen = captioned
     urls = {labels["endpoint"] for each in seen for labels, _ in each.get("triptych_endpoint_in_flight", [])}
     most = max(value for each in seen for _, value in each.get("triptych_in_flight", []))
@@ -112,34 +112,34 @@ def test_what_is_in_flight_is_seen_at_each_endpoint(captioned: tuple[Path, list[
     assert {"at work"} <= {labels["state"] for each in seen for labels, _ in each.get("triptych_workers", [])}
 
 
-def test_the_dashboard_asks_for_what_is_served_and_all_of_it(
+def test_the_dashboard_uses_exactly_the_metrics_that_are_served(
     captioned: tuple[Path, list[Figures]],
 ) -> None:
-    """Its queries' names against those of real scrapes."""
+    """The names in its queries are compared with those in real scrapes."""
     served = {name for figures in captioned[1] for name in figures}
     dashboard = json.loads(DASHBOARD.read_text("utf-8"))
     queries = " ".join(target["expr"] for panel in dashboard["panels"] for target in panel["targets"])
-    asked = set(re.findall(r"triptych_\w+", queries))
+    queried = set(re.findall(r"triptych_\w+", queries))
 
-    assert served == asked
+    assert served == queried
 
 
-def test_only_this_machine_can_ask_unless_a_host_is_named(tmp_path: Path) -> None:
-    """The figures name images and hosts."""
+def test_metrics_are_served_only_to_this_machine_by_default(tmp_path: Path) -> None:
+    """They contain names of images and hosts."""
     port = free_port()
     with serve_metrics(str(port), tmp_path), socket.socket() as other:
-        other.bind(("127.0.0.2", port))  # taken, were it bound to every address
+        other.bind(("127.0.0.2", port))  # fails if the server has bound every address
 
 
-def test_a_folder_that_is_no_run_yet_is_served_without_figures(tmp_path: Path) -> None:
-    """`triptych run` serves before it has listed anything."""
+def test_a_folder_without_a_run_is_served_without_samples(tmp_path: Path) -> None:
+    """`triptych run` serves metrics before it has listed its sources."""
     port = free_port()
     with serve_metrics(f"127.0.0.1:{port}", tmp_path / "new"):
         assert {} == {name: each for name, each in scraped(port).items() if each}
 
 
 @pytest.mark.parametrize("address", ["", "x", "host:", "99999", "1:2:x"])
-def test_an_address_that_is_none_is_refused(address: str, run: Path, triptych: Command) -> None:
+def test_an_invalid_address_is_refused(address: str, run: Path, triptych: Command) -> None:
     """Before any work."""
     outcome = triptych("caption", run, "--metrics", address)
 
@@ -147,8 +147,8 @@ def test_an_address_that_is_none_is_refused(address: str, run: Path, triptych: C
     assert "expected PORT or HOST:PORT, such as 9400" in outcome.stderr
 
 
-def test_a_port_that_is_taken_is_one_line(run: Path, triptych: Command) -> None:
-    """And nothing is captioned."""
+def test_a_port_in_use_is_refused_in_one_line(run: Path, triptych: Command) -> None:
+    """Nothing is captioned."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -158,8 +158,8 @@ def test_a_port_that_is_taken_is_one_line(run: Path, triptych: Command) -> None:
     assert "Address already in use; name another port" in outcome.stderr
 
 
-def test_workers_of_one_name_have_figures_of_their_own(tmp_path: Path) -> None:
-    """As those of a cluster have, and one that took the place of a dead one."""
+def test_workers_with_the_same_name_have_separate_metrics(tmp_path: Path) -> None:
+    """Workers of a cluster share names, and so do a dead worker and its replacement."""
     endpoint = EndpointStatus(url="http://e", in_flight=3, slots=4, mean_latency_s=1.0, is_well=True)
     state = WorkerState(
         worker="captioner", purpose="makes captions", host="a", pid=1, state="at work", seconds=9.0,

@@ -1,4 +1,4 @@
-"""Jobs that a user adds: Japanese from images to exported files, and two jobs in one language."""
+"""Jobs that a user adds: Japanese captions from images to exported files, and two jobs in one language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from triptych.records import Caption
 from triptych.runs.folder import RunFolder
 
 SERIES = 8
-OF_A_SERIES = 3
+IMAGES_PER_SERIES = 3
 LABELS = {
     "single_ja": "single_image_ja",
     "multi_ja": "multi_image_ja",
@@ -30,13 +30,13 @@ LABELS = {
 
 @pytest.fixture(scope="module")
 def captioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, ChatServer]]:
-    """A run on drawn scenes, grouped and captioned in all four jobs, and the endpoint that it asked."""
+    """A run on drawn scenes, grouped and captioned in all four jobs, and its endpoint."""
     folder = tmp_path_factory.mktemp("languages")
     images = folder / "images"
     images.mkdir()
     for index in range(SERIES):
         scene = imagine_scene("unseen", 900 + index)
-        for number in range(OF_A_SERIES):
+        for number in range(IMAGES_PER_SERIES):
             shown = scene if number == 0 else vary_scene(scene, "unseen", number)
             paint(shown, 168, 112).save(images / f"{index}{number}.png")
     config = write_config(folder)
@@ -48,8 +48,8 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
         yield folder / "run", server
 
 
-def test_captions_are_asked_for_in_the_words_of_each_job(captioned: tuple[Path, ChatServer]) -> None:
-    """Those of a prompt file where the job has one."""
+def test_requests_contain_the_prompt_of_their_job(captioned: tuple[Path, ChatServer]) -> None:
+    """For jobs with a prompt file, that is its text."""
     run, server = captioned
     asked = [payload["messages"][0]["content"][-1]["text"] for payload in server.payloads]
 
@@ -58,7 +58,7 @@ def test_captions_are_asked_for_in_the_words_of_each_job(captioned: tuple[Path, 
 
 
 def test_japanese_captions_are_japanese(captioned: tuple[Path, ChatServer]) -> None:
-    """An answer in Chinese is asked again."""
+    """After an answer in Chinese, the request is repeated."""
     rows = _rows(captioned[0], "single_ja")
 
     assert [] == [row.text for row in rows if not _has_kana(row.text)]
@@ -66,7 +66,7 @@ def test_japanese_captions_are_japanese(captioned: tuple[Path, ChatServer]) -> N
 
 
 def test_a_japanese_caption_names_the_images_of_its_set(captioned: tuple[Path, ChatServer]) -> None:
-    """As its prompt asks; an answer that doesn't is asked again."""
+    """As its prompt requires. After an answer that doesn't, the request is repeated."""
     run = RunFolder.open(captioned[0])
     image_count = {f"multi_ja:{each.id}": len(each.keys) for each in run.sets()}
     rows = _rows(captioned[0], "multi_ja")
@@ -79,7 +79,7 @@ def test_a_japanese_caption_names_the_images_of_its_set(captioned: tuple[Path, C
 
 
 def test_two_jobs_in_one_language_caption_the_same_images(captioned: tuple[Path, ChatServer]) -> None:
-    """Each with its own captions."""
+    """Each has its own captions."""
     long = {row.id.partition(":")[2]: row.text for row in _rows(captioned[0], "single_en")}
     short = {row.id.partition(":")[2]: row.text for row in _rows(captioned[0], "short_en")}
 
@@ -87,10 +87,11 @@ def test_two_jobs_in_one_language_caption_the_same_images(captioned: tuple[Path,
     assert all(len(long[key].split()) > len(short[key].split()) for key in long)
 
 
-def test_files_are_named_by_language_and_by_job_where_that_is_not_enough(
+def test_exported_files_are_named_by_language_or_by_job(
     captioned: tuple[Path, ChatServer], triptych: Command
 ) -> None:
-    """Nearly all is kept, every row is in the language of its file, and verify finds nothing wrong."""
+    """By job if two jobs have the same language. Nearly all captions are kept, all are in the language of
+    their file, and `verify` passes."""
     run = captioned[0]
     for command in ("filter", "export", "verify"):
         outcome = triptych(command, run)

@@ -1,4 +1,4 @@
-"""`triptych filter RUN --verdicts FILE`: people have the last word, down to the exported rows."""
+"""`triptych filter RUN --verdicts FILE`: people's verdicts override the rules, also in the exported rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.triptych.conftest import Command, again
+from tests.triptych.conftest import Command, run_again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych import open_run
 from triptych.report.identity import report_id
@@ -18,8 +18,9 @@ EDITED = "Two houses stand by a river, and a flag of <b>blue</b> cloth hangs ove
 
 
 @pytest.fixture
-def said(run: Path, tmp_path: Path) -> Path:
-    """A file: of four kept captions one is bad, one edited, one good, and one was judged as it was before."""
+def verdicts_file(run: Path, tmp_path: Path) -> Path:
+    """A file with verdicts on four kept captions: one bad, one edited, one good, and one on an earlier text
+    of the caption."""
     with open_run(run, read_only=True) as opened:
         kept = list(opened.captions("single_en", kept=True))
     assert 4 <= len(kept)
@@ -42,14 +43,14 @@ def said(run: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_what_people_reject_is_left_out_and_what_they_write_is_exported(
-    triptych: Command, run: Path, said: Path
+def test_rejected_captions_are_left_out_and_edited_ones_are_exported(
+    triptych: Command, run: Path, verdicts_file: Path
 ) -> None:
-    """Each counted, with its record; a caption that has changed since stays as it is; verify agrees."""
+    """Both are counted and recorded. A verdict on an earlier text has no effect, and `verify` passes."""
     with open_run(run, read_only=True) as opened:
         before = {each.id: each for each in opened.captions("single_en", kept=True)}
     bad, edited, good, other, *_ = list(before)
-    outcome = triptych("filter", run, "--verdicts", said)
+    outcome = triptych("filter", run, "--verdicts", verdicts_file)
 
     assert 0 == outcome.exit_code
     line = "people's verdicts: 1 rejected, 0 kept, 1 edited; 1 are on captions that are others now"
@@ -76,11 +77,11 @@ def test_what_people_reject_is_left_out_and_what_they_write_is_exported(
     assert 0 == triptych("verify", run).exit_code
 
 
-def test_the_same_file_changes_nothing_again_and_none_takes_it_back(
-    triptych: Command, run: Path, said: Path
+def test_a_file_of_verdicts_is_a_setting_that_can_be_removed(
+    triptych: Command, run: Path, verdicts_file: Path
 ) -> None:
-    """It is a setting of the run; another file makes the verdicts anew without --fresh."""
-    triptych("filter", run, "--verdicts", said)
+    """The same file again changes nothing. Without it, verdicts are made anew, even without --fresh."""
+    triptych("filter", run, "--verdicts", verdicts_file)
     stamp = (run / "verdicts" / "scores.jsonl").stat().st_mtime_ns
 
     assert 0 == triptych("filter", run).exit_code
@@ -91,8 +92,10 @@ def test_the_same_file_changes_nothing_again_and_none_takes_it_back(
         assert not opened.ledger().jobs["single_en"].rejected
 
 
-def test_a_rejection_that_people_call_wrong_is_kept(triptych: Command, run: Path, tmp_path: Path) -> None:
-    """And one that they call right stays."""
+def test_a_caption_whose_rejection_people_call_wrong_is_kept(
+    triptych: Command, run: Path, tmp_path: Path
+) -> None:
+    """A caption whose rejection they call right stays rejected."""
     strict = ("--fresh", "verdicts", "--set", "filtering.thresholds.too_short=60", "--accept", "too_short")
     triptych("filter", run, *strict)
     with open_run(run, read_only=True) as opened:
@@ -112,72 +115,76 @@ def test_a_rejection_that_people_call_wrong_is_kept(triptych: Command, run: Path
         ]
 
 
-def test_a_caption_that_people_call_good_is_kept_whatever_rules_say_later(
-    triptych: Command, run: Path, said: Path
+def test_a_caption_that_people_call_good_is_kept_despite_stricter_rules(
+    triptych: Command, run: Path, verdicts_file: Path
 ) -> None:
-    """They have the last word."""
-    good = json.loads(said.read_text().splitlines()[2])["key"]
+    """People have the last word."""
+    good = json.loads(verdicts_file.read_text().splitlines()[2])["key"]
     strict = ("--fresh", "verdicts", "--set", "filtering.thresholds.too_short=300", "--accept", "too_short")
 
-    assert "1 kept, 1 edited" in triptych("filter", run, *strict, "--verdicts", said).stderr
+    assert "1 kept, 1 edited" in triptych("filter", run, *strict, "--verdicts", verdicts_file).stderr
     with open_run(run, read_only=True) as opened:
         assert good in [each.id.partition(":")[2] for each in opened.captions("single_en", kept=True)]
 
 
-def test_what_people_said_can_be_counted_after_it_was_taken_into_account(
-    triptych: Command, run: Path, said: Path
+def test_verdicts_can_be_counted_after_they_were_applied(
+    triptych: Command, run: Path, verdicts_file: Path
 ) -> None:
-    """The report that they judged is still that of this run."""
+    """The report that people judged still belongs to this run."""
     report = report_id(RunFolder.open(run))
-    said.write_text(said.read_text().replace('"report": "r"', f'"report": "{report}"'))
+    verdicts_file.write_text(verdicts_file.read_text().replace('"report": "r"', f'"report": "{report}"'))
 
-    assert 0 == triptych("filter", run, "--verdicts", said).exit_code
+    assert 0 == triptych("filter", run, "--verdicts", verdicts_file).exit_code
 
-    assert "single_en" in triptych("report", run, "--verdicts", said).stdout
+    assert "single_en" in triptych("report", run, "--verdicts", verdicts_file).stdout
 
 
 @pytest.mark.parametrize("judged_before", [True, False])
-def test_that_a_rejection_by_people_is_right_leaves_the_caption_rejected(
-    triptych: Command, run: Path, said: Path, judged_before: bool
+def test_a_caption_stays_rejected_when_people_confirm_their_rejection(
+    triptych: Command, run: Path, verdicts_file: Path, judged_before: bool
 ) -> None:
-    """Whether the file has the verdict that it confirms, too, or not."""
-    bad = json.loads(said.read_text().splitlines()[0])
-    triptych("filter", run, "--verdicts", said)
+    """Whether or not the file also contains the confirmed verdict."""
+    bad = json.loads(verdicts_file.read_text().splitlines()[0])
+    triptych("filter", run, "--verdicts", verdicts_file)
     with open_run(run, read_only=True) as opened:
         (rejected,) = [each.id for each in opened.captions("single_en", kept=False)]
     confirmed = bad | {"kind": "rejected: people", "verdict": "good", "time": "2030-01-01T00:00:00Z"}
-    said.write_text("".join(json.dumps(each) + "\n" for each in [bad, confirmed][not judged_before :]))
+    verdicts_file.write_text(
+        "".join(json.dumps(each) + "\n" for each in [bad, confirmed][not judged_before :])
+    )
 
     assert 0 == triptych("filter", run).exit_code
     with open_run(run, read_only=True) as opened:
         assert [rejected] == [each.id for each in opened.captions("single_en", kept=False)]
 
 
-def test_that_a_rule_is_right_takes_back_nothing_that_people_said_before(
-    triptych: Command, run: Path, said: Path
+def test_confirming_a_rule_revokes_no_earlier_verdict(
+    triptych: Command, run: Path, verdicts_file: Path
 ) -> None:
-    """When the rule is gone, theirs is still the last word."""
-    bad = json.loads(said.read_text().splitlines()[0])
+    """If the rule no longer rejects the caption, people still do."""
+    bad = json.loads(verdicts_file.read_text().splitlines()[0])
     confirmed = bad | {"kind": "rejected: too_short", "verdict": "good", "time": "2030-01-01T00:00:00Z"}
-    said.write_text(json.dumps(bad) + "\n" + json.dumps(confirmed) + "\n")
+    verdicts_file.write_text(json.dumps(bad) + "\n" + json.dumps(confirmed) + "\n")
 
-    assert "1 rejected, 0 kept" in triptych("filter", run, "--verdicts", said).stderr
+    assert "1 rejected, 0 kept" in triptych("filter", run, "--verdicts", verdicts_file).stderr
 
 
-def test_a_dry_run_counts_with_what_people_say(triptych: Command, run: Path, said: Path) -> None:
-    """As many are kept as the filter would keep."""
-    shown = triptych("filter", run, "--dry-run", "--verdicts", said).stdout.splitlines()
+def test_a_dry_run_applies_peoples_verdicts(triptych: Command, run: Path, verdicts_file: Path) -> None:
+    """It counts the captions that the filter would keep."""
+    shown = triptych("filter", run, "--dry-run", "--verdicts", verdicts_file).stdout.splitlines()
 
     assert f"  {'people':<20} {1:>10} rejected" in shown
     assert f"  {'kept':<20} {5:>10} (83.33%)" in shown
     assert "people's verdicts: 1 rejected, 0 kept, 1 edited; 1 are on captions that are others now" in shown
 
 
-def test_verdicts_are_stale_when_people_have_said_more(triptych: Command, run: Path, said: Path) -> None:
-    """They aren't exported without it; a file that has gone says nothing new."""
-    triptych("filter", run, "--verdicts", said)
-    first = json.loads(said.read_text().splitlines()[2])
-    with said.open("a") as file:
+def test_new_verdicts_by_people_make_the_stored_ones_stale(
+    triptych: Command, run: Path, verdicts_file: Path
+) -> None:
+    """Stale verdicts aren't exported. Deleting the file makes nothing stale; removing the setting does."""
+    triptych("filter", run, "--verdicts", verdicts_file)
+    first = json.loads(verdicts_file.read_text().splitlines()[2])
+    with verdicts_file.open("a") as file:
         file.write(json.dumps(first | {"verdict": "bad", "time": "2030-01-01T00:00:00Z"}) + "\n")
 
     refused = triptych("export", run)
@@ -186,17 +193,22 @@ def test_verdicts_are_stale_when_people_have_said_more(triptych: Command, run: P
     assert "finished, stale: people's verdicts have changed since" in triptych("status", run).stdout
     assert f"BAD  {why}" in triptych("verify", run).stdout
     assert 0 == triptych("filter", run).exit_code
-    said.unlink()
+    verdicts_file.unlink()
     assert 0 == triptych("export", run).exit_code
 
     triptych("config", run, 'filtering.verdicts=""')
     assert_one_line(triptych("export", run), 1, why)
 
 
-def test_a_damaged_line_of_what_the_run_has_stored_is_said(triptych: Command, run: Path, said: Path) -> None:
-    """By all that read it; one that a crash cut short is none, since nobody was told that it is stored."""
+def test_a_damaged_line_of_stored_verdicts_is_reported(
+    triptych: Command, run: Path, verdicts_file: Path
+) -> None:
+    """By all commands that read it. A last line that a crash cut short is no damage: nobody was told that it
+    is stored."""
     report = report_id(RunFolder.open(run))
-    lines = said.read_text().replace('"report": "r"', f'"report": "{report}"').splitlines(keepends=True)
+    lines = (
+        verdicts_file.read_text().replace('"report": "r"', f'"report": "{report}"').splitlines(keepends=True)
+    )
     stored = run / STORED
     stored.write_text("".join(lines[:3]) + lines[3][:40])
     assert "no verdicts" not in triptych("filter", run, "--verdicts", stored).stderr
@@ -211,8 +223,8 @@ def test_a_damaged_line_of_what_the_run_has_stored_is_said(triptych: Command, ru
     assert f"BAD  {line}" in triptych("verify", run).stdout
 
 
-def test_a_file_that_is_no_verdicts_is_refused(triptych: Command, run: Path, tmp_path: Path) -> None:
-    """Before anything is written, with the line."""
+def test_a_file_without_verdicts_is_refused(triptych: Command, run: Path, tmp_path: Path) -> None:
+    """Before anything is written. The error names the line."""
     path = tmp_path / "v.jsonl"
     path.write_text('{"id": 1}\n')
     outcome = triptych("filter", run, "--verdicts", path)
@@ -221,11 +233,13 @@ def test_a_file_that_is_no_verdicts_is_refused(triptych: Command, run: Path, tmp
     assert "line 1: expected a verdict" in outcome.stderr
 
 
-def test_a_file_that_has_gone_is_missed_before_any_work(
-    triptych: Command, few_images: Path, run: Path, said: Path
+def test_a_missing_file_of_verdicts_is_found_before_any_work(
+    triptych: Command, few_images: Path, run: Path, verdicts_file: Path
 ) -> None:
-    """With two ways out."""
-    triptych("filter", run, "--verdicts", said)
-    said.unlink()
+    """The error names the setting to change."""
+    triptych("filter", run, "--verdicts", verdicts_file)
+    verdicts_file.unlink()
 
-    assert_one_line(again(triptych, few_images, run), 2, str(said), "No such file", "filtering.verdicts=")
+    assert_one_line(
+        run_again(triptych, few_images, run), 2, str(verdicts_file), "No such file", "filtering.verdicts="
+    )

@@ -1,4 +1,4 @@
-"""What progress says on a terminal and in a log."""
+"""Progress as it is shown on a terminal and in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triptych.progress import Bars, Lines
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets time pass."""
+    """A function that lets time pass."""
     now = 100.0
     monkeypatch.setattr("triptych.progress.time.monotonic", lambda: now)
 
@@ -23,10 +23,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return wait
 
 
-def test_a_line_gives_the_pace_and_the_time_left(
+def test_a_line_shows_the_rate_and_the_time_left(
     capsys: pytest.CaptureFixture[str], clock: Callable[[float], None]
 ) -> None:
-    """Every few seconds, and at the end."""
+    """In a log: every few seconds, and at the end."""
     with Lines().task("embeddings", 12_000, "images") as task:
         clock(10)
         task.advance(3_000)
@@ -39,10 +39,10 @@ def test_a_line_gives_the_pace_and_the_time_left(
     ] == capsys.readouterr().err.splitlines()
 
 
-def test_what_took_no_time_has_no_pace(
+def test_a_task_that_took_no_time_has_no_rate(
     capsys: pytest.CaptureFixture[str], clock: Callable[[float], None]
 ) -> None:
-    """It would be a number of digits that mean nothing."""
+    """It would be a meaningless number."""
     with Lines().task("embeddings", None, "images") as task:
         task.advance(30)
 
@@ -50,13 +50,13 @@ def test_what_took_no_time_has_no_pace(
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_a_bar_gives_count_pace_and_time_whole(
+def test_a_bar_never_truncates_count_rate_and_time(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     clock: Callable[[float], None],
     columns: int,
 ) -> None:
-    """On a narrow terminal it is the note that is cut."""
+    """On a narrow terminal, the note is truncated instead."""
     note = "bounded by the model, which is 94% busy, and more of this"
     monkeypatch.setenv("COLUMNS", str(columns))
     with Bars().task("captions single_en", 40, "captions") as task:
@@ -65,6 +65,6 @@ def test_a_bar_gives_count_pace_and_time_whole(
         task.advance(30)
         task.advance(-10)
 
-    said = capsys.readouterr().err.replace("\n", "")
-    assert re.search(r"captions single_en +\S.* 20/40 captions, 2\.0/s +took 0:00:10 +bound", said)
-    assert (note in said) == (columns == 200)
+    shown = capsys.readouterr().err.replace("\n", "")
+    assert re.search(r"captions single_en +\S.* 20/40 captions, 2\.0/s +took 0:00:10 +bound", shown)
+    assert (note in shown) == (columns == 200)

@@ -24,7 +24,7 @@ def _blocks(language: str) -> list[str]:
 def test_every_example_prints_what_the_page_shows(
     few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the order of the page, with the names of those before."""
+    """In the order of the page. Later examples use names of earlier ones."""
     shutil.copytree(few_images, tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     examples = doctest.DocTestParser().get_doctest("".join(_blocks("pycon")), {}, PAGE.name, None, 0)
@@ -35,8 +35,8 @@ def test_every_example_prints_what_the_page_shows(
     assert (0, True) == (failed, tried > 20), "".join(printed)
 
 
-def test_every_config_of_the_page_is_read(tmp_path: Path) -> None:
-    """No key that doesn't exist."""
+def test_every_config_of_the_page_is_valid(tmp_path: Path) -> None:
+    """It has no unknown key."""
     for block in _blocks("toml"):
         (tmp_path / "triptych.toml").write_text(block, "utf-8")
 

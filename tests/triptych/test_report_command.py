@@ -16,7 +16,7 @@ def run_path(tmp_path: Path) -> Path:
     return make_run(tmp_path).path
 
 
-def test_report_writes_the_page_and_says_where(run_path: Path, triptych: Command) -> None:
+def test_report_writes_the_page_and_prints_its_path(run_path: Path, triptych: Command) -> None:
     """On stdout, with its size."""
     outcome = triptych("report", run_path)
     page = run_path / "report" / "index.html"
@@ -25,8 +25,8 @@ def test_report_writes_the_page_and_says_where(run_path: Path, triptych: Command
     assert f"{page}  {page.stat().st_size:,} bytes, 7 pictures\n" == outcome.stdout
 
 
-def test_report_goes_on_without_the_sources(run_path: Path, triptych: Command) -> None:
-    """With a note, and the pictures counted as missing."""
+def test_report_works_without_the_sources(run_path: Path, triptych: Command) -> None:
+    """With a note, and with the pictures counted as missing."""
     (run_path.parent / "images").rename(run_path.parent / "elsewhere")
     outcome = triptych("report", run_path)
 
@@ -35,8 +35,8 @@ def test_report_goes_on_without_the_sources(run_path: Path, triptych: Command) -
     assert "0 pictures, 7 missing" in outcome.stdout
 
 
-def test_verdicts_become_a_table(run_path: Path, tmp_path: Path, triptych: Command) -> None:
-    """Precision, interval, and what doesn't count."""
+def test_verdicts_are_summed_up_in_a_table(run_path: Path, tmp_path: Path, triptych: Command) -> None:
+    """With the precision, its interval, and the verdicts that don't count."""
     from triptych.runs.folder import RunFolder
 
     report = report_id(RunFolder.open(run_path))
@@ -66,7 +66,7 @@ def test_verdicts_on_another_run_are_refused(run_path: Path, tmp_path: Path, tri
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, triptych: Command) -> None:
-    """Not a traceback."""
+    """Without a traceback."""
     outcome = triptych("report", tmp_path)
 
     assert 1 == outcome.exit_code
@@ -84,7 +84,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, triptych: Command) ->
 def test_an_option_that_would_do_nothing_is_refused(
     run_path: Path, tmp_path: Path, triptych: Command, options: str, expected: str
 ) -> None:
-    """Rather than left aside in silence."""
+    """It isn't ignored silently."""
     (file := tmp_path / "verdicts.jsonl").touch()
 
     outcome = triptych("report", run_path, *options.format(file=file, run=run_path).split())

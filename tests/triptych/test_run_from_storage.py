@@ -1,4 +1,4 @@
-"""A run whose images lie in object storage is the run that it would be from disk."""
+"""A run with images in object storage has the same results as one with the images on disk."""
 
 import json
 import os
@@ -27,19 +27,19 @@ from triptych.upload import push
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    """Answers by the bytes of the pictures alone."""
+    """An endpoint whose answers depend only on the bytes of the pictures."""
     with ChatServer(Describer()) as found:
         yield found
 
 
 def image(number: int) -> bytes:
-    """A picture of its own."""
+    """A JPEG that is different for each number."""
     return encoded(picture(number), "JPEG")
 
 
 @pytest.fixture(scope="module")
 def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve pictures: four in a tar, a table and a folder each."""
+    """Twelve pictures: four in a tar, four in a Parquet file, four in a folder."""
     folder = tmp_path_factory.mktemp("runs") / "pile"
     write_tar(folder / "a.tar", {f"{n}.jpg": image(n) for n in range(4)})
     table = pyarrow.table({"image": [image(n) for n in range(4, 8)]})
@@ -51,12 +51,12 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(pile: Path, s3_port: int) -> str:
-    """A copy of it."""
+    """The address of a copy of ``pile`` in object storage."""
     return uploaded(pile, "pile-of-runs")
 
 
-class Both(NamedTuple):
-    """The same run from disk and from storage: what was made, and what models were asked."""
+class BothRuns(NamedTuple):
+    """The same run from disk and from storage: the files made, and the requests to models."""
 
     local: GrowingRun
     remote: GrowingRun
@@ -66,15 +66,15 @@ class Both(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def both(pile: Path, url: str, s3_port: int) -> Iterator[Both]:
-    """From storage over connections that break. Its server is asked by no other test."""
+def both(pile: Path, url: str, s3_port: int) -> Iterator[BothRuns]:
+    """Both runs. The connections to storage break now and then. No other test uses their server."""
     with ChatServer(Describer()) as server:
         local, remote = (GrowingRun(pile.parent / name, server) for name in ("local", "remote"))
         local.use(pile)
         asked, server.payloads = server.payloads, []
         with CuttingProxy(s3_port, cut_after_bytes=(600, 20_000), seed=5) as proxy, using(proxy.port):
             remote.use(url)
-        yield Both(
+        yield BothRuns(
             local,
             remote,
             (made(local.path), made(remote.path)),
@@ -84,7 +84,7 @@ def both(pile: Path, url: str, s3_port: int) -> Iterator[Both]:
 
 
 def made(run: Path) -> dict[str, bytes]:
-    """What models made, and what came of it, by name: without times."""
+    """The contents of the files that a run made, by name, without times."""
     found = {
         str(path.relative_to(run)): path.read_bytes()
         for pattern in ("embeddings/**/*.npy", "sets.jsonl", "duplicates.jsonl", "export/*.jsonl")
@@ -104,28 +104,28 @@ def _images_of(payloads: list[dict[str, object]]) -> list[str]:
     return sorted(json.dumps(payload["messages"]) for payload in payloads)
 
 
-def test_a_run_is_the_same_bytes_as_from_disk(both: Both) -> None:
+def test_a_run_from_storage_makes_the_same_bytes_as_from_disk(both: BothRuns) -> None:
     """Embeddings, records, sets, captions and the export."""
     assert both.cuts > 0
     assert both.made[0] == both.made[1]
 
 
-def test_models_are_asked_the_same_as_from_disk(both: Both) -> None:
-    """Prompts and pictures."""
+def test_requests_to_models_are_the_same_as_from_disk(both: BothRuns) -> None:
+    """Both prompts and pictures."""
     assert len(both.asked[0]) > 12
     assert both.asked[0] == both.asked[1]
 
 
-def test_images_are_fetched_once_for_all_jobs_with_a_cache(
-    both: Both, tmp_path: Path, s3_port: int, monkeypatch: pytest.MonkeyPatch
+def test_cached_images_are_not_fetched_again(
+    both: BothRuns, tmp_path: Path, s3_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are known by their digest, wherever they were read."""
+    """They are found in the cache by their digest."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    asks = {"captioning.jobs": ["single_en"], "input.image_cache": "1MB"}
+    settings = {"captioning.jobs": ["single_en"], "input.image_cache": "1MB"}
     fetched = []
     for _ in range(2):
         with CuttingProxy(s3_port) as proxy, using(proxy.port):
-            with triptych.open_run(both.remote.path, settings=asks) as opened:
+            with triptych.open_run(both.remote.path, settings=settings) as opened:
                 opened.make_again(["captions"])
                 opened.caption()
             fetched.append(proxy.answered_bytes)
@@ -134,10 +134,10 @@ def test_images_are_fetched_once_for_all_jobs_with_a_cache(
     assert fetched[1] < fetched[0] - sum(len(image(n)) for n in range(8, 12))
 
 
-def test_storage_that_goes_down_fails_no_caption(
+def test_an_outage_of_storage_fails_no_caption(
     tmp_path: Path, url: str, server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Captioning stops with the reason; when it is back the rest is captioned."""
+    """Captioning stops with the reason. Once storage is back, the rest is captioned."""
     run = GrowingRun(tmp_path / "run", server)
     with triptych.open_run(run.path, [url], settings=run.settings) as opened:
         opened.group()
@@ -153,8 +153,8 @@ def test_storage_that_goes_down_fails_no_caption(
     }
 
 
-def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
-    """The same files; a place with others in it is refused."""
+def test_exports_and_reports_are_uploaded_unchanged(both: BothRuns) -> None:
+    """The uploaded files are the same. A place that contains other files is refused."""
     run = both.local
     to = f"s3://{BUCKET}/exports/mine"
     files().pipe_file(f"{BUCKET}/exports/mine/", b"")  # a "folder" that a console made
@@ -184,13 +184,13 @@ def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
     assert (run.path / "report" / "index.html").read_bytes() == files().cat_file(f"{BUCKET}/page.html")
 
 
-def test_a_push_that_can_not_be_is_one_line(tmp_path: Path) -> None:
-    """A wrong address, a hub that doesn't answer. What the hub does with a push is tried nowhere here."""
-    for url, said in (
+def test_a_failed_push_is_one_line(tmp_path: Path) -> None:
+    """With a wrong address, or a hub that doesn't answer. No test pushes to a real hub."""
+    for url, message in (
         ("hf://models/x", "expected hf://datasets/NAME"),
         ("hf://datasets/a b", "Repo id must"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             push(tmp_path, url, [], print, private=False)
     line = "from triptych.upload import push; push('.', 'hf://datasets/x', [], print, private=True)"
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:1", "HF_TOKEN": "hf_x"}
@@ -215,10 +215,10 @@ print(peak_kib() - before)
 
 
 @pytest.mark.slow
-def test_no_archive_is_held_or_written_as_a_whole(
+def test_no_archive_is_kept_whole_in_memory_or_on_disk(
     tmp_path: Path, s3_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 200 MB, a tar and a table: peak of memory, and what lies in the folder for temporary files."""
+    """Reading a tar and a Parquet file of 100 MB each needs little memory and no temporary file."""
     content = [b"\xff\xd8\xff" + np.random.default_rng(n).bytes(1_000_000) for n in range(100)]
     write_tar(tmp_path / "big" / "a.tar", {f"{n}.jpg": each for n, each in enumerate(content)})
     table = pyarrow.table({"image": content})
@@ -233,8 +233,8 @@ def test_no_archive_is_held_or_written_as_a_whole(
     assert [] == [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
 
 
-def test_images_files_name_objects_by_key(tmp_path: Path, s3_port: int) -> None:
-    """A single image by its URL."""
+def test_the_url_of_a_single_image_is_a_source(tmp_path: Path, s3_port: int) -> None:
+    """Its key is the file's name."""
     files().pipe_file(f"{BUCKET}/one/x.jpg", image(1))
     settings = {"embedding.model": "builtin:nano-clip"}
     with triptych.open_run(tmp_path / "run", [f"s3://{BUCKET}/one/x.jpg"], settings=settings) as run:

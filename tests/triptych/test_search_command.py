@@ -12,7 +12,7 @@ from triptych.opening import open_run
 
 
 def test_a_picture_of_the_run_finds_itself_first(triptych: Command, finished: Path, few_images: Path) -> None:
-    """Then its relatives, before the images of another series."""
+    """Then images of its series, before those of another."""
     outcome = triptych("search", finished, "--image", few_images / "11.png", "-n", 3)
 
     lines = outcome.stdout.splitlines()
@@ -20,7 +20,7 @@ def test_a_picture_of_the_run_finds_itself_first(triptych: Command, finished: Pa
     assert {"10.png", "12.png"} == {line.split()[1] for line in lines[1:]}
 
 
-def test_words_find_what_python_finds(triptych: Command, finished: Path) -> None:
+def test_words_find_the_same_images_as_in_python(triptych: Command, finished: Path) -> None:
     text = "a red house under a blue sky"
 
     found = json.loads(triptych("search", finished, text, "--json").stdout)
@@ -46,7 +46,9 @@ def test_sets_are_shown_with_all_their_images(triptych: Command, finished: Path,
         }
 
 
-def test_neither_and_both_are_refused(triptych: Command, finished: Path, few_images: Path) -> None:
+def test_exactly_one_of_words_and_picture_is_required(
+    triptych: Command, finished: Path, few_images: Path
+) -> None:
     for arguments in ([], ["a dog", "--image", few_images / "00.png"], [" "]):
         outcome = triptych("search", finished, *arguments)
 
@@ -54,7 +56,7 @@ def test_neither_and_both_are_refused(triptych: Command, finished: Path, few_ima
         assert "name either words or --image FILE" in outcome.stderr
 
 
-def test_a_run_of_stored_embeddings_has_no_encoder(triptych: Command, tmp_path: Path) -> None:
+def test_a_run_of_stored_embeddings_cannot_be_searched(triptych: Command, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.eye(4, dtype=np.float32))
     triptych("group", "--embeddings", tmp_path / "rows.npy", "--out", tmp_path / "run")
 
@@ -64,7 +66,9 @@ def test_a_run_of_stored_embeddings_has_no_encoder(triptych: Command, tmp_path: 
     assert "are from elsewhere, so there is no model to read texts or pictures with" in outcome.stderr
 
 
-def test_a_file_that_is_no_picture_is_one_line(triptych: Command, finished: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_refused_in_one_line(
+    triptych: Command, finished: Path, tmp_path: Path
+) -> None:
     (tmp_path / "notes.jpg").write_text("no picture")
 
     outcome = triptych("search", finished, "--image", tmp_path / "notes.jpg")

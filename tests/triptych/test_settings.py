@@ -1,4 +1,4 @@
-"""Settings of a run: one rule for all commands, and where each value is from."""
+"""Settings of a run: how commands change them, and where each value comes from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.triptych.conftest import Command
-from tests.triptych.conftest import again as run_again
+from tests.triptych.conftest import Command, run_again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych.cli.flags import flags_of
 from triptych.cli.stages import jobs_in_languages
@@ -19,79 +18,83 @@ from triptych.settings import Settings, leaves, load_settings
 from triptych.settings_table import SettingRow, setting_rows
 
 
-def again(stored: Settings, **given: object) -> Settings:
-    """What a later command makes of ``stored``."""
+def later_settings(stored: Settings, **given: object) -> Settings:
+    """The settings of a later command on a run with the settings ``stored``."""
     return load_settings(stored=stored, **given)  # type: ignore[arg-type]
 
 
 def toml(folder: Path, text: str) -> Path:
-    """A config file."""
+    """A config file with this text."""
     (folder / "my.toml").write_text(text)
     return folder / "my.toml"
 
 
-def test_a_stored_setting_holds_until_it_is_changed() -> None:
-    """Whatever else a later command says."""
+def test_a_stored_setting_stays_until_it_is_changed() -> None:
+    """Later commands that set other keys leave it alone."""
     stored = load_settings("demo", flags={"sets.max_sets": 7})
 
-    later = again(stored, flags={"export.prefix": "mine"})
+    later = later_settings(stored, flags={"export.prefix": "mine"})
 
     config = later.config
     assert (7, "mine", 112) == (config.sets.max_sets, config.export.prefix, config.captioning.tile_px)
 
 
-def test_what_was_set_by_name_outranks_the_preset_and_the_file_of_the_first_command(tmp_path: Path) -> None:
-    """So the first command, given again, goes on with what was changed in the meantime."""
+def test_settings_by_name_outrank_the_preset_and_the_file_of_the_first_command(tmp_path: Path) -> None:
+    """So the first command, given again, keeps what was changed since."""
     first = {"preset": "demo", "file": toml(tmp_path, "[captioning]\nmax_tiles = 2\n")}
-    changed = again(load_settings(**first), flags={"captioning.tile_px": 224, "captioning.max_tiles": 3})
+    changed = later_settings(
+        load_settings(**first), flags={"captioning.tile_px": 224, "captioning.max_tiles": 3}
+    )
 
-    later = again(changed, **first)
+    later = later_settings(changed, **first)
 
     assert (224, 3) == (later.config.captioning.tile_px, later.config.captioning.max_tiles)
     assert "command line" == later.origins["captioning.tile_px"]
 
 
-def test_a_changed_config_file_changes_what_a_file_or_a_preset_had_set(tmp_path: Path) -> None:
-    """It is read again each time that it is named."""
+def test_a_changed_config_file_changes_settings_from_files_and_presets(tmp_path: Path) -> None:
+    """It is read again whenever it is named."""
     stored = load_settings("demo", toml(tmp_path, "[captioning]\ntile_px = 224\n"))
 
-    later = again(stored, file=toml(tmp_path, "[captioning]\ntile_px = 448\n[sets]\n"))
+    later = later_settings(stored, file=toml(tmp_path, "[captioning]\ntile_px = 448\n[sets]\n"))
 
     assert 448 == later.config.captioning.tile_px
     assert f"config file {tmp_path / 'my.toml'}" == later.origins["captioning.tile_px"]
 
 
 def test_a_later_flag_replaces_an_earlier_one_also_by_none() -> None:
-    """TOML has no word for it."""
+    """TOML can't express none."""
     stored = load_settings(flags={"sets.max_sets": 7})
 
-    assert again(stored, flags={"sets.max_sets": None}).config.sets.max_sets is None
+    assert later_settings(stored, flags={"sets.max_sets": None}).config.sets.max_sets is None
 
 
-def test_a_number_for_all_jobs_takes_the_place_of_numbers_by_job() -> None:
-    """And the other way round."""
+def test_a_threshold_for_all_jobs_replaces_those_by_job() -> None:
+    """And vice versa."""
     by_job = load_settings(flags={"filtering.thresholds.too_short.single_en": 4})
-    for_all = again(by_job, flags={"filtering.thresholds.too_short": 9})
+    for_all = later_settings(by_job, flags={"filtering.thresholds.too_short": 9})
 
     assert {"too_short": {"single_en": 4.0}} == by_job.config.filtering.thresholds
     assert {"too_short": 9.0} == for_all.config.filtering.thresholds
     assert ["filtering.thresholds.too_short"] == list(for_all.origins)
-    assert by_job.config == again(for_all, flags={"filtering.thresholds.too_short.single_en": 4}).config
+    assert (
+        by_job.config == later_settings(for_all, flags={"filtering.thresholds.too_short.single_en": 4}).config
+    )
 
 
-def test_a_value_where_a_table_is_expected_is_refused() -> None:
-    """With the key."""
+def test_a_value_in_place_of_a_table_is_refused() -> None:
+    """The error names the key."""
     with pytest.raises(UsageError, match="config key sets is a table, found 3"):
         load_settings(flags={"sets": 3})
 
 
 def rows(settings: Settings) -> dict[str, SettingRow]:
-    """By key."""
+    """The rows of the settings table, by key."""
     return {row.key: row for row in setting_rows(settings)}
 
 
-def test_every_setting_says_its_value_default_origin_unit_and_meaning() -> None:
-    """The meaning is the docstring behind the field."""
+def test_every_setting_has_its_value_default_origin_unit_and_meaning() -> None:
+    """The meaning is the docstring after the field."""
     row = rows(load_settings("demo"))["captioning.tile_px"]
 
     assert (112, 448, "preset demo", "pixels") == (row.value, row.default, row.origin, row.unit)
@@ -99,22 +102,22 @@ def test_every_setting_says_its_value_default_origin_unit_and_meaning() -> None:
     assert all(row.help for row in setting_rows(load_settings()))
 
 
-def test_settings_that_a_struct_inherits_are_explained_as_well() -> None:
-    """Those of requests are the same for all servers."""
+def test_inherited_settings_are_explained_too() -> None:
+    """Settings of requests are shared by all servers."""
     assert "seconds" == rows(load_settings())["captioning.timeout_s"].unit
     assert rows(load_settings())["captioning.timeout_s"].help.startswith("How long one answer")
 
 
 @pytest.fixture
 def run(few_images: Path, tmp_path: Path) -> Path:
-    """A run with stored settings, in which nothing was done."""
+    """A run with stored settings and no results."""
     with open_run(tmp_path / "run", [few_images], preset="demo") as opened:
         opened.save_settings()
     return tmp_path / "run"
 
 
 def test_config_changes_a_run_for_all_commands(run: Path, triptych: Command) -> None:
-    """What it says is what `config` shows afterwards, with where it is from."""
+    """`config` then shows the new value and its origin."""
     changed = triptych("config", run, "export.prefix=mine", "sets.max_sets=none")
     shown = triptych("config", run, "export.prefix", "--json")
 
@@ -125,7 +128,7 @@ def test_config_changes_a_run_for_all_commands(run: Path, triptych: Command) -> 
 
 
 def test_settings_are_written_once(run: Path) -> None:
-    """Not again when the run is left."""
+    """Not again when the run is closed."""
     with open_run(run, settings={"export.prefix": "mine"}) as opened:
         opened.save_settings()
         written = (run / "run.json").stat().st_ino
@@ -133,8 +136,8 @@ def test_settings_are_written_once(run: Path) -> None:
     assert "mine" == open_run(run, read_only=True).config.export.prefix
 
 
-def test_a_command_given_again_keeps_what_was_changed(run: Path, few_images: Path, triptych: Command) -> None:
-    """Here a prefix, between two calls of the same command."""
+def test_a_command_given_again_keeps_changed_settings(run: Path, few_images: Path, triptych: Command) -> None:
+    """Here a prefix, changed between two calls of the same command."""
     triptych("config", run, "export.prefix=other")
     with open_run(run, [few_images], preset="demo") as opened:
         opened.save_settings()
@@ -160,15 +163,17 @@ def test_a_command_given_again_keeps_what_was_changed(run: Path, few_images: Pat
         ),
     ],
 )
-def test_config_refuses_in_one_line(words: list[str], expected: str, run: Path, triptych: Command) -> None:
-    """Nothing is stored then."""
+def test_config_refuses_invalid_arguments_in_one_line(
+    words: list[str], expected: str, run: Path, triptych: Command
+) -> None:
+    """Nothing is stored."""
     outcome = triptych("config", *(run if word == "RUN" else word for word in words))
 
     assert_one_line(outcome, 2, expected)
 
 
 def test_config_without_a_run_shows_the_defaults(triptych: Command) -> None:
-    """Each with what it means."""
+    """Each with its meaning."""
     outcome = triptych("config", "captioning.max_in_flight")
 
     assert outcome.stdout.startswith("captioning.max_in_flight = 64  (default)\n    Requests in flight")
@@ -186,7 +191,7 @@ def test_config_without_a_run_shows_the_defaults(triptych: Command) -> None:
     ],
 )
 def test_common_settings_have_flags(given: dict[str, object], expected: dict[str, object]) -> None:
-    """Each is a config key, so it is stored like one."""
+    """Each flag sets a config key, so it is stored."""
     assert expected == flags_of(**given)  # type: ignore[arg-type]
 
 
@@ -197,14 +202,15 @@ def test_common_settings_have_flags(given: dict[str, object], expected: dict[str
         ({"prompts": ["p.txt"]}, "expected JOB=FILE"),
     ],
 )
-def test_a_flag_that_makes_no_sense_is_refused(given: dict[str, object], message: str) -> None:
-    """With an example."""
+def test_an_invalid_flag_is_refused(given: dict[str, object], message: str) -> None:
+    """The error shows the expected form."""
     with pytest.raises(UsageError, match=message):
         flags_of(**given)  # type: ignore[arg-type]
 
 
 def test_a_language_chooses_its_jobs(run: Path) -> None:
-    """Of those that --job names, or of all; one that no job is in is refused with how to add it."""
+    """Among those that --job names, or among all. For a language without a job, the error shows how to add
+    one."""
     with open_run(run) as opened:
         assert ["single_zh", "multi_zh"] == jobs_in_languages(opened, [], ["zh"])
         assert ["multi_en"] == jobs_in_languages(opened, ["multi_en", "multi_zh"], ["en"])
@@ -213,18 +219,18 @@ def test_a_language_chooses_its_jobs(run: Path) -> None:
 
 
 def test_names_in_tables_may_have_dots(tmp_path: Path) -> None:
-    """Those of files, of fields and of jobs."""
+    """Names of files and of fields."""
     columns = toml(tmp_path, '[input.parquet.image_columns]\n"train-*.parquet" = "img"\n')
     stored = load_settings(file=columns, flags={"captioning.server.extra_body": {"a.b": {"c.d": 1}}})
 
-    config = again(stored, flags={"input.parquet.image_columns": {"a*.parquet": "x"}}).config
+    config = later_settings(stored, flags={"input.parquet.image_columns": {"a*.parquet": "x"}}).config
 
     assert {"train-*.parquet": "img", "a*.parquet": "x"} == config.input.parquet.image_columns
     assert {"a.b": {"c.d": 1}} == config.captioning.server.extra_body
 
 
-def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(triptych: Command, run: Path) -> None:
-    """It would be stored."""
+def test_an_api_key_in_place_of_its_variable_is_refused_and_not_shown(triptych: Command, run: Path) -> None:
+    """Otherwise it would be stored."""
     outcome = triptych("caption", run, "--server", "http://127.0.0.1:9", "--api-key-env", "sk-proj-12ab")
 
     assert_one_line(outcome, 2, "captioning.server.api_key_env isn't a variable's name")
@@ -235,10 +241,8 @@ def stored_config(run: Path) -> object:
     return json.loads((run / "run.json").read_text("utf-8"))["config"]
 
 
-def test_settings_of_a_command_that_came_to_nothing_are_not_kept(
-    triptych: Command, few_images: Path, run: Path
-) -> None:
-    """The run goes on as it was made."""
+def test_settings_of_a_failed_command_are_not_stored(triptych: Command, few_images: Path, run: Path) -> None:
+    """The run can be resumed with its own."""
     before = stored_config(run)
     (run / "export.part").write_text("")  # so that no export can be built
 
@@ -249,10 +253,10 @@ def test_settings_of_a_command_that_came_to_nothing_are_not_kept(
     assert 0 == run_again(triptych, few_images, run).exit_code
 
 
-def test_files_that_settings_name_are_found_from_everywhere(
+def test_files_named_by_settings_are_found_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of a config file lie beside it, others in the working directory."""
+    """Paths in a config file are relative to the file, others to the working directory."""
     (folder := tmp_path / "settings").mkdir()
     file = toml(
         folder,
@@ -283,8 +287,8 @@ def test_files_that_settings_name_are_found_from_everywhere(
         ("jobs.mine.limit", {"jobs.mine.subject": "image", "jobs.mine.language": "en"}),
     ],
 )
-def test_none_takes_out_a_name_that_the_user_gave(key: str, left: dict[str, object]) -> None:
-    """A mistyped one stays in a run otherwise."""
+def test_none_removes_a_name_that_the_user_added(key: str, left: dict[str, object]) -> None:
+    """Otherwise a mistyped name would stay in the run."""
     stored = load_settings(
         flags={
             "filtering.thresholds.to_short": 5,
@@ -293,7 +297,7 @@ def test_none_takes_out_a_name_that_the_user_gave(key: str, left: dict[str, obje
         }
     )
 
-    later = as_tree(again(stored, flags={"filtering.thresholds.to_short": None, key: None}).config)
+    later = as_tree(later_settings(stored, flags={"filtering.thresholds.to_short": None, key: None}).config)
 
     table = "jobs" if key.startswith("jobs") else "filtering.thresholds"
     assert left == {name: value for name, value in leaves(later) if name.startswith(table)}

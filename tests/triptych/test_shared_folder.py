@@ -1,4 +1,5 @@
-"""Whether doctor finds file systems that a run can't lie on: real ones, mounted for the test."""
+"""`triptych doctor FOLDER` finds file systems that are unsuitable for a run. Real ones are mounted for the
+tests."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ mounts = pytest.mark.skipif(not CAN_MOUNT, reason="needs root, bindfs and /dev/f
 
 @contextlib.contextmanager
 def mounted(where: Path, *command: object) -> Iterator[Path]:
-    """A file system at ``where`` for as long as the block lasts."""
+    """Mount a file system at ``where`` while the block runs."""
     where.mkdir()
     made = subprocess.run([*map(str, command), str(where)], capture_output=True, text=True)
     if made.returncode:
@@ -36,12 +37,12 @@ def mounted(where: Path, *command: object) -> Iterator[Path]:
 
 
 def through(elsewhere: Elsewhere, ours: Path, theirs: Path) -> Elsewhere:
-    """Another client of the same files, at a path of its own: what a second node is."""
+    """``elsewhere`` with the folder at another path, like another client of the same file system."""
     return lambda step, folder: elsewhere(step, theirs / folder.relative_to(ours))
 
 
 def levels(folder: Path, elsewhere: Elsewhere) -> dict[str, tuple[str, str]]:
-    """Level and words by question."""
+    """The level and text of each finding, by question."""
     return {each.name: (each.level, each.found) for each in examine_folder(folder, elsewhere)}
 
 
@@ -54,14 +55,14 @@ def second() -> Iterator[Elsewhere]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is waited for longer than a test may take. The second process keeps the times it has."""
+    """Shorten the time limits in this process. Those of the second process stay."""
     monkeypatch.setattr(examine, "NEVER_SEEN_S", 2.0)
     monkeypatch.setattr(examine, "SEEN_WITHIN_S", 0.5)
     monkeypatch.setattr(examine, "NEEDED_GB", 0.01)
 
 
-def test_a_local_disk_is_fine_and_nothing_is_left_on_it(tmp_path: Path, triptych: Command) -> None:
-    """Through the command; every question has its line."""
+def test_a_local_disk_passes_and_stays_empty(tmp_path: Path, triptych: Command) -> None:
+    """Through the command, which prints a line for each question."""
     outcome = triptych("doctor", tmp_path)
 
     names = [line.split("  ")[1].strip() for line in outcome.stdout.splitlines()]
@@ -71,8 +72,8 @@ def test_a_local_disk_is_fine_and_nothing_is_left_on_it(tmp_path: Path, triptych
     assert [] == list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, triptych: Command) -> None:
-    """Nothing is made in its place."""
+def test_a_missing_folder_is_refused_in_one_line(tmp_path: Path, triptych: Command) -> None:
+    """It isn't created."""
     outcome = triptych("doctor", tmp_path / "missing")
 
     assert 1 == outcome.exit_code
@@ -83,8 +84,8 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, triptych: Comman
 
 
 @mounts
-def test_a_read_only_file_system_is_one_line(tmp_path: Path, second: Elsewhere) -> None:
-    """tmpfs; nothing else is tried."""
+def test_a_read_only_file_system_is_the_only_finding(tmp_path: Path, second: Elsewhere) -> None:
+    """A tmpfs. No other question is tried."""
     with mounted(tmp_path / "ro", "mount", "-t", "tmpfs", "-o", "ro", "tmpfs") as folder:
         found = levels(folder, second)
 
@@ -92,10 +93,10 @@ def test_a_read_only_file_system_is_one_line(tmp_path: Path, second: Elsewhere) 
 
 
 @mounts
-def test_a_full_file_system_is_told(
+def test_a_full_file_system_is_found(
     tmp_path: Path, second: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """tmpfs of one megabyte, filled."""
+    """A tmpfs of one megabyte, filled."""
     with mounted(tmp_path / "small", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs") as folder:
         (folder / "filler").write_bytes(bytes(1_040_000))
         found = levels(folder, second)
@@ -105,8 +106,8 @@ def test_a_full_file_system_is_told(
 
 
 @mounts
-def test_an_overlay_is_fine(tmp_path: Path, second: Elsewhere) -> None:
-    """What a container has as its root."""
+def test_an_overlay_passes(tmp_path: Path, second: Elsewhere) -> None:
+    """Containers have one as their root."""
     for name in ("lower", "upper", "work"):
         (tmp_path / name).mkdir()
     options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
@@ -117,8 +118,8 @@ def test_an_overlay_is_fine(tmp_path: Path, second: Elsewhere) -> None:
 
 
 @mounts
-def test_locks_that_end_at_the_node_are_found(tmp_path: Path, second: Elsewhere) -> None:
-    """Two FUSE mounts of one folder: each client keeps its locks to itself, as NFS with local_lock does."""
+def test_locks_that_other_nodes_do_not_see_are_found(tmp_path: Path, second: Elsewhere) -> None:
+    """Two FUSE mounts of one folder: each client keeps its locks to itself, like NFS with local_lock."""
     (tmp_path / "store").mkdir()
     with (
         mounted(tmp_path / "here", "bindfs", tmp_path / "store") as here,
@@ -131,8 +132,8 @@ def test_locks_that_end_at_the_node_are_found(tmp_path: Path, second: Elsewhere)
 
 
 @mounts
-def test_a_client_that_remembers_what_was_not_there_is_found(tmp_path: Path, second: Elsewhere) -> None:
-    """Negative entries are cached for a second and a half, as NFS's are for up to a minute."""
+def test_a_client_that_caches_missing_names_is_found(tmp_path: Path, second: Elsewhere) -> None:
+    """It caches them for 1.5 seconds; NFS does for up to a minute."""
     (tmp_path / "store").mkdir()
     with (
         mounted(tmp_path / "here", "bindfs", tmp_path / "store") as here,
@@ -157,7 +158,7 @@ def test_another_folder_at_the_same_path_is_found(tmp_path: Path, second: Elsewh
 @pytest.mark.parametrize(
     ("answer", "question", "words"),
     [
-        # No file system of this machine does these: made up.
+        # No file system of this machine has these faults, so the answers are made up.
         ({"create_all": [f"once-{n}" for n in range(200)]}, "create once", "were created more than once"),
         ({"faults_while_replaced": "saw no file while it was replaced"}, "rename", "node-b saw no file"),
         ({"this_node": steps.Node("node-b", "3.12.1", "0.0.9", "2.40", time.time())}, "versions",
@@ -165,10 +166,10 @@ def test_another_folder_at_the_same_path_is_found(tmp_path: Path, second: Elsewh
         ({"this_node": steps.Node("node-b", "", "", "", time.time() - 100)}, "clock", "node-b is "),
     ],
 )  # fmt: skip
-def test_other_faults_of_nodes_are_told(
+def test_other_faults_of_nodes_are_found(
     answer: dict[str, Any], question: str, words: str, tmp_path: Path
 ) -> None:
-    """By a made-up node, which does everything else rightly."""
+    """Those of a made-up node, which has no other fault."""
 
     def node_b(step: steps.Step, folder: Path) -> list[Answer]:
         name = getattr(step, "__name__", "")
@@ -183,8 +184,8 @@ def test_other_faults_of_nodes_are_told(
     assert words in found
 
 
-def test_an_error_of_a_node_is_its_line(tmp_path: Path) -> None:
-    """And not a traceback."""
+def test_an_error_on_a_node_is_a_finding(tmp_path: Path) -> None:
+    """Not a traceback."""
 
     def node_b(step: steps.Step, folder: Path) -> list[Answer]:
         if step is steps.sync:
@@ -194,8 +195,8 @@ def test_an_error_of_a_node_is_its_line(tmp_path: Path) -> None:
     assert ("failed", "node-b Invalid argument") == levels(tmp_path, node_b)["sync"]
 
 
-def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    """And nothing is left in the folder. Asked by a process that is in no cluster yet."""
+def test_an_unreachable_cluster_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The folder stays empty. The command runs in a process that hasn't joined a cluster."""
     command = [sys.executable, "-m", "triptych", "doctor", str(tmp_path), "--cluster", "127.0.0.1:1"]
     outcome = subprocess.run(command, capture_output=True, text=True)
 
@@ -204,8 +205,8 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_nodes_are_asked_about_a_folder(triptych: Command) -> None:
-    """Which has to be named."""
+def test_a_cluster_without_a_folder_is_refused(triptych: Command) -> None:
+    """It is the folder that nodes examine."""
     outcome = triptych("doctor", "--cluster", "auto")
 
     assert 2 == outcome.exit_code

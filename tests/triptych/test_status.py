@@ -1,4 +1,4 @@
-"""What `triptych status` says of the pace of captions."""
+"""The pace of captioning, as `triptych status` shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.triptych.conftest import Command
 
 @pytest.fixture
 def sampled(tmp_path: Path, triptych: Command) -> MadeUpRun:
-    """40 images, of which a sample of 10 was captioned in English."""
+    """A run of 40 images with English captions of a sample of 10."""
     made_up = make_up_run(tmp_path, 40)
     with FaultServer(slots=4, latency_s=0.1) as server:
         settings = [f"--set={name}={value}" for name, value in QUICK.items()]
@@ -26,8 +26,8 @@ def sampled(tmp_path: Path, triptych: Command) -> MadeUpRun:
     return made_up
 
 
-def test_a_sample_says_how_long_all_of_it_would_take(sampled: MadeUpRun, triptych: Command) -> None:
-    """At the sample's pace, with the number of captions that there are without it."""
+def test_a_sample_predicts_the_time_for_all_captions(sampled: MadeUpRun, triptych: Command) -> None:
+    """At the pace of the sample, for the number of captions without it."""
     text = triptych("status", sampled.path).stdout
     pace = json.loads(triptych("status", sampled.path, "--json").stdout)["pace"]["single_en"]
 
@@ -41,7 +41,7 @@ def test_a_sample_says_how_long_all_of_it_would_take(sampled: MadeUpRun, triptyc
 def test_the_pace_has_tokens_percentiles_and_the_engines_busy_share(
     sampled: MadeUpRun, triptych: Command
 ) -> None:
-    """Of real requests: 300 prompt tokens each, a tenth of a second at least."""
+    """Of real requests with 300 prompt tokens, which take at least 0.1 s each."""
     pace = json.loads(triptych("status", sampled.path, "--json").stdout)["pace"]["single_en"]
 
     assert 3000 == pace["prompt_tokens"]
@@ -51,8 +51,8 @@ def test_the_pace_has_tokens_percentiles_and_the_engines_busy_share(
     assert (0, 0) == (pace["retried"], pace["asked_again"])
 
 
-def test_figures_add_up_over_restarts(sampled: MadeUpRun, triptych: Command) -> None:
-    """A larger sample goes on counting."""
+def test_figures_accumulate_over_restarts(sampled: MadeUpRun, triptych: Command) -> None:
+    """Here with a larger sample."""
     with FaultServer(slots=4, latency_s=0.1) as server:
         settings = [f"--set={name}={value}" for name, value in QUICK.items()]
         triptych(

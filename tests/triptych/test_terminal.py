@@ -1,4 +1,4 @@
-"""What comes from outside can't move a terminal's cursor or forge a line."""
+"""Text from outside, such as file names, can't control the terminal or forge lines of output."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TITLE = "\x1b]0;PWNED\x07\x1b[2J"
         ("图1：\u3000一只猫 café 👩‍👩‍👧", "图1：\u3000一只猫 café 👩‍👩‍👧"),
     ],
 )
-def test_controls_are_shown_and_letters_stay(text: str, expected: str) -> None:
-    """Whatever the script."""
+def test_control_characters_are_escaped_and_letters_stay(text: str, expected: str) -> None:
+    """In any script."""
     assert expected == printable(text)
 
 
-def test_lines_and_progress_are_printed_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_and_progress_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     """On stdout and on stderr."""
     echo(TITLE)
     Lines().say(TITLE)
@@ -41,8 +41,8 @@ def test_lines_and_progress_are_printed_so(capsys: pytest.CaptureFixture[str]) -
     assert captured.out == captured.err
 
 
-def test_json_stays_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """With escapes that a reader turns back."""
+def test_json_output_is_escaped_and_stays_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader of the JSON gets the original text."""
     echo_json({"name": "a\x9b\x1b\u2028"})
 
     printed = capsys.readouterr().out
@@ -50,10 +50,8 @@ def test_json_stays_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert not {"\x9b", "\x1b", "\u2028"} & set(printed)
 
 
-def test_names_of_files_reach_no_command_s_output_raw(
-    triptych: Command, few_images: Path, tmp_path: Path
-) -> None:
-    """In notes, explanations, violations and errors."""
+def test_no_command_prints_file_names_unescaped(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """Neither in notes, explanations and violations, nor in errors."""
     images = tmp_path / "images"
     images.mkdir()
     for number, path in enumerate(sorted(few_images.iterdir())):
@@ -62,7 +60,7 @@ def test_names_of_files_reach_no_command_s_output_raw(
     run = tmp_path / "run"
     key = f"0{TITLE}\n.png"
 
-    said = [
+    outcomes = [
         triptych("group", images, "--preset", "demo", "--out", run),
         triptych("explain", run, key),
         triptych("explain", run, f"{TITLE}none"),
@@ -71,5 +69,5 @@ def test_names_of_files_reach_no_command_s_output_raw(
         triptych("run", images / f"{TITLE}none", "--preset", "demo", "--out", run),
     ]
 
-    assert 0 == said[0].exit_code == said[1].exit_code
-    assert not [outcome for outcome in said if "\x1b" in outcome.stdout + outcome.stderr]
+    assert 0 == outcomes[0].exit_code == outcomes[1].exit_code
+    assert not [outcome for outcome in outcomes if "\x1b" in outcome.stdout + outcome.stderr]

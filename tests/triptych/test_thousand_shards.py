@@ -1,4 +1,5 @@
-"""A thousand archives, some of them damaged, some of which go away: all accounted for, nothing else lost."""
+"""A run of a thousand archives, some damaged, some removed during the run: all are accounted for, and nothing
+else is lost."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ from triptych.sources.tar import TarShard
 
 SHARDS = 1000
 SCENES = 8
-"""So few different pictures, as captions cost time: the other 992 are duplicates of them."""
+"""The number of different pictures. It is small, as captions cost time: the other 992 are duplicates."""
 GARBAGE, EMPTY, NO_MEMBERS, CUT, SPOILT = 100, 200, 300, 400, 600
 GONE_BEFORE_EMBEDDING, GONE_BEFORE_CAPTIONING = 500, 3
-"""The latter holds a picture that no other shard before it has, so it is to be captioned."""
+"""The second one contains a picture that no earlier shard has, so it has to be captioned."""
 
 NOTED = [
     "note: sa_000100.tar: damaged archive",
@@ -35,12 +36,13 @@ NOTED = [
     "note: sa_000500.tar: read error",
     "note: sa_000600.tar#: damaged archive",
 ]
-"""What the run says of them. Of the tar that goes before captioning it says how many captions failed."""
+"""The run's notes on these tars. The one removed before captioning only counts as a failed caption."""
 
 
 @pytest.fixture(scope="module")
 def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One picture and its sidecar a tar, and two in the tar that is spoilt between them."""
+    """Tars with one picture and its sidecar each. The tar SPOILT has two of each, and is damaged between
+    them."""
     folder = tmp_path_factory.mktemp("pile") / "sa1b"
     folder.mkdir()
     scenes = []
@@ -62,7 +64,7 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tar[EMPTY].write_bytes(b"")
     tar[NO_MEMBERS].write_bytes(bytes(10240))
     tar[CUT].write_bytes(tar[CUT].read_bytes()[:2000])
-    with tar[SPOILT].open("r+b") as file:  # the header of the sidecar, and with it where the next begins
+    with tar[SPOILT].open("r+b") as file:  # the first sidecar's header, and so the start of the next member
         file.seek(512 + -(-len(scenes[SPOILT % SCENES]) // 512) * 512)
         file.write(b"\xa5" * 512)
     return folder
@@ -70,7 +72,7 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread for batches of one image, and no waiting for a disk 4,000 times: power doesn't fail here."""
+    """Use one thread, for batches of one image, and skip 4,000 calls of fsync."""
     import torch
 
     threads = torch.get_num_threads()
@@ -81,8 +83,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def losing(pile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One tar goes while the first is read, another between embedding and captioning."""
+def removed_tars(pile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove one tar while the first is read, and another between embedding and captioning."""
     read, caption = TarShard.files, Run.caption
 
     def files(self: TarShard) -> Iterator[FoundFile]:
@@ -90,18 +92,19 @@ def losing(pile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             (pile / f"sa_{GONE_BEFORE_EMBEDDING:06d}.tar").unlink()
         return read(self)
 
-    def caption_with_less(self: Run, jobs: Sequence[str] = ()) -> CaptionResult:
+    def remove_and_caption(self: Run, jobs: Sequence[str] = ()) -> CaptionResult:
         (pile / f"sa_{GONE_BEFORE_CAPTIONING:06d}.tar").unlink(missing_ok=True)
         return caption(self, jobs)
 
     monkeypatch.setattr(TarShard, "files", files)
-    monkeypatch.setattr(Run, "caption", caption_with_less)
+    monkeypatch.setattr(Run, "caption", remove_and_caption)
 
 
 def test_a_thousand_archives_are_all_accounted_for(
-    triptych: Command, pile: Path, losing: None, quick: None, tmp_path: Path
+    triptych: Command, pile: Path, removed_tars: None, quick: None, tmp_path: Path
 ) -> None:
-    """The run says each loss in a line, finishes, can be run again, and verifies."""
+    """The run finishes with a note on each lost archive, has nothing to do when run again, and passes
+    `verify`."""
     clip = save_tiny_clip(tmp_path / "clip")
     arguments = (
         *("run", pile, "--preset", "demo", "--out", tmp_path / "run", "--job", "single_en"),
@@ -122,14 +125,14 @@ def test_a_thousand_archives_are_all_accounted_for(
     images, captions = ledger["images"], ledger["jobs"]["single_en"]
     in_order = {"empty archive": 2, "damaged archive": 2, "read error": 1, "truncated archive": 2}
 
-    assert SHARDS + 3 == images["found"]  # the cut picture and its tar; two pictures and what is between
+    assert SHARDS + 3 == images["found"]  # a cut tar and its picture; two pictures and the damage between
     assert dict(sorted(in_order.items())) == images["unreadable"]
     assert (SCENES, SCENES - 1, {"unreadable image": 1}) == (
         captions["planned"], captions["captioned"], captions["failed"]
     )  # fmt: skip
     assert [] == ledger["contradictions"]
 
-    triptych(*arguments)  # what went in the meantime counts as gone from now on
+    triptych(*arguments)  # from now on, the removed tars count as gone
     again = triptych(*arguments)
 
     assert 0 == again.exit_code, again.stderr

@@ -1,4 +1,4 @@
-"""What run.json says of a run is recounted."""
+"""`triptych verify` compares run.json with the files of the run."""
 
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from triptych.runs.jsonl import write_jsonl
 from triptych.runs.stage_record import with_verb
 
 
-def test_a_run_that_was_only_grouped_is_sound(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """Stages that nobody asked for are named, and are no violation; one that was begun is."""
+def test_a_run_that_was_only_grouped_passes(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """Stages that never began are listed, but are no violation. A stage that began and didn't finish is
+    one."""
     triptych("group", few_images, "--preset", "demo", "--out", tmp_path / "run")
     outcome = triptych("verify", tmp_path / "run")
 
@@ -40,8 +41,8 @@ def test_a_run_that_was_only_grouped_is_sound(triptych: Command, few_images: Pat
         ("captions", "single_en.failed"),
     ],
 )
-def test_a_count_that_run_json_has_otherwise(stage: str, name: str, triptych: Command, run: Path) -> None:
-    """However it came there."""
+def test_a_wrong_count_in_run_json_is_found(stage: str, name: str, triptych: Command, run: Path) -> None:
+    """Whatever made it wrong."""
     folder = RunFolder.open(run)
     folder.run_file.stages[stage].notes[name] += 1
     folder.save()
@@ -50,21 +51,21 @@ def test_a_count_that_run_json_has_otherwise(stage: str, name: str, triptych: Co
 
 
 @pytest.mark.parametrize("stage", ["sets", "verdicts", "export"])
-def test_a_stage_that_has_read_something_else(stage: str, triptych: Command, run: Path) -> None:
-    """Images for sets, captions for the others."""
+def test_a_stage_made_from_other_inputs_is_found(stage: str, triptych: Command, run: Path) -> None:
+    """Sets are made from images, verdicts and the export from captions."""
     folder = RunFolder.open(run)
     name = "images" if stage == "sets" else "captions"
     folder.run_file.stages[stage].inputs[name] = "0" * 64
     folder.save()
 
-    said = {"sets": "sets are stale: images were"}.get(
+    message = {"sets": "sets are stale: images were"}.get(
         stage, f"{with_verb(stage, 'were')} made from other {name} than there"
     )
-    assert said in triptych("verify", run).stdout
+    assert message in triptych("verify", run).stdout
 
 
-def test_a_set_whose_images_are_in_another_order(triptych: Command, run: Path) -> None:
-    """Also where everything else has been made to fit: then its captions mean other images."""
+def test_a_set_with_its_images_in_another_order_is_found(triptych: Command, run: Path) -> None:
+    """Even if everything else was made to match: the set's captions would refer to other images."""
     folder = RunFolder.open(run)
     first, *others = folder.sets()
     turned = msgspec.structs.replace(first, keys=first.keys[::-1])
@@ -75,10 +76,10 @@ def test_a_set_whose_images_are_in_another_order(triptych: Command, run: Path) -
     assert first.id == set_id(first.keys) != set_id(turned.keys)
 
 
-def test_whatever_a_check_ends_with_is_one_violation(
+def test_a_check_that_raises_is_one_violation(
     triptych: Command, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the other checks are made."""
+    """The other checks still run."""
 
     def broken(self: RunFolder) -> list[ImageSet]:
         raise KeyError("no such thing")
@@ -91,8 +92,8 @@ def test_whatever_a_check_ends_with_is_one_violation(
     assert "ok   6 of 6 images" in outcome.stdout
 
 
-def test_a_run_of_stored_embeddings_is_sound(triptych: Command, tmp_path: Path) -> None:
-    """It has no images to look at."""
+def test_a_run_of_stored_embeddings_passes(triptych: Command, tmp_path: Path) -> None:
+    """It has no images to read."""
     np.save(tmp_path / "rows.npy", np.eye(4, 8, dtype=np.float32))
     triptych("group", "--embeddings", tmp_path / "rows.npy", "--out", tmp_path / "run")
 

@@ -1,4 +1,4 @@
-"""What `triptych status` tells of workers from their beats."""
+"""Workers in `triptych status`, from their heartbeats."""
 
 import time
 from pathlib import Path
@@ -12,8 +12,8 @@ from triptych.workers import worker_lines, worker_states
 NOW = 1_000_000.0
 
 
-def put(run: Path, worker: str, **fields: object) -> None:
-    """A beat of a worker that has done 500 images of the last 300 s' 1,000."""
+def write_worker(run: Path, worker: str, **fields: object) -> None:
+    """Write the heartbeat of a worker that has embedded 3,000 images in 300 s, with ``fields`` changed."""
     beat = Heartbeat(
         **{
             "worker": worker,
@@ -52,10 +52,10 @@ def put(run: Path, worker: str, **fields: object) -> None:
 def test_a_slow_worker_is_named_with_the_reason(
     fields: dict[str, object], reason: str, tmp_path: Path
 ) -> None:
-    """Slow beside those that do the same work: less than half their median."""
-    put(tmp_path, "a")
-    put(tmp_path, "b")
-    put(tmp_path, "c", recent_items=600, **fields)
+    """A worker is slow if its pace is less than half the median of those with the same work."""
+    write_worker(tmp_path, "a")
+    write_worker(tmp_path, "b")
+    write_worker(tmp_path, "c", recent_items=600, **fields)
 
     slow = [(state.worker, state.slow_because) for state in worker_states(tmp_path, NOW)]
 
@@ -63,21 +63,21 @@ def test_a_slow_worker_is_named_with_the_reason(
     assert slow[2][1].startswith("20% of the median pace: ") and reason in slow[2][1]
 
 
-def test_a_worker_alone_or_of_other_work_is_not_slow(tmp_path: Path) -> None:
-    """Nobody does the same."""
-    put(tmp_path, "a")
-    put(tmp_path, "b", purpose="scores captions", items=0, recent_units=1)
+def test_a_worker_without_others_at_the_same_work_is_not_slow(tmp_path: Path) -> None:
+    """There is nothing to compare it with."""
+    write_worker(tmp_path, "a")
+    write_worker(tmp_path, "b", purpose="scores captions", items=0, recent_units=1)
 
     assert ["", ""] == [state.slow_because for state in worker_states(tmp_path, NOW)]
 
 
 def test_workers_are_shown_by_node_with_pace_and_unit(tmp_path: Path) -> None:
-    """A silent one with what it had in hand; one that ended not at all."""
-    put(tmp_path, "a")
-    put(tmp_path, "b", at=NOW - 720)
-    put(tmp_path, "c", unit="", unit_since=0.0)
-    put(tmp_path, "d", ended=True)
-    put(tmp_path, "e", purpose="scores captions", items=0, recent_items=0)
+    """A silent worker is shown with its unfinished unit. One that ended isn't shown."""
+    write_worker(tmp_path, "a")
+    write_worker(tmp_path, "b", at=NOW - 720)
+    write_worker(tmp_path, "c", unit="", unit_since=0.0)
+    write_worker(tmp_path, "d", ended=True)
+    write_worker(tmp_path, "e", purpose="scores captions", items=0, recent_items=0)
 
     assert [
         "workers: 3 of 4 there, on 4 nodes",
@@ -89,9 +89,9 @@ def test_workers_are_shown_by_node_with_pace_and_unit(tmp_path: Path) -> None:
     ] == list(worker_lines(worker_states(tmp_path, NOW)))
 
 
-def test_the_report_tells_of_workers_that_have_ended_too(run: Path, triptych: Command) -> None:
-    """What they did, and in what time."""
-    put(run, "a", ended=True)
+def test_the_report_also_shows_workers_that_have_ended(run: Path, triptych: Command) -> None:
+    """With their work, and the time it took."""
+    write_worker(run, "a", ended=True)
     outcome = triptych("report", run)
 
     assert 0 == outcome.exit_code, outcome.stderr
@@ -99,11 +99,11 @@ def test_the_report_tells_of_workers_that_have_ended_too(run: Path, triptych: Co
     assert "node-a a, embeds images: 3,000 in 4 units in 17 min, ended" in page
 
 
-def test_of_many_workers_those_with_something_to_tell_are_shown(tmp_path: Path) -> None:
-    """A slow one and a silent one among a hundred."""
+def test_of_many_workers_only_slow_and_silent_ones_are_listed(tmp_path: Path) -> None:
+    """One of each among a hundred."""
     for number in range(100):
-        put(tmp_path, str(number), **({"recent_items": 600} if number == 7 else {}))
-    put(tmp_path, "gone", at=NOW - 720)
+        write_worker(tmp_path, str(number), **({"recent_items": 600} if number == 7 else {}))
+    write_worker(tmp_path, "gone", at=NOW - 720)
 
     lines = list(worker_lines(worker_states(tmp_path, NOW)))
 
@@ -112,13 +112,13 @@ def test_of_many_workers_those_with_something_to_tell_are_shown(tmp_path: Path) 
     assert ["  node-7 7,", "  node-gone gone,"] == [line.split(" embeds")[0] for line in lines[2:]]
 
 
-def test_endpoints_of_a_captioner_are_shown_and_the_slow_one_named(tmp_path: Path) -> None:
-    """One endpoint alone is no line of its own."""
+def test_endpoints_of_a_captioner_are_shown_and_slow_ones_marked(tmp_path: Path) -> None:
+    """So is one that gives no answers."""
     endpoints = tuple(
         EndpointStatus(url=f"http://{name}", in_flight=9, slots=64, mean_latency_s=s, is_well=name != "c")
         for name, s in (("a", 2.0), ("b", 2.2), ("c", 0.0), ("d", 9.0))
     )
-    put(tmp_path, "x", purpose="makes captions", slots=256, in_flight=31.0, endpoints=endpoints)
+    write_worker(tmp_path, "x", purpose="makes captions", slots=256, in_flight=31.0, endpoints=endpoints)
 
     lines = list(worker_lines(worker_states(tmp_path, NOW)))
 
@@ -128,10 +128,10 @@ def test_endpoints_of_a_captioner_are_shown_and_the_slow_one_named(tmp_path: Pat
     assert "    http://d: 9 of 64 slots, 9.0 s an answer, slow" == lines[5]
 
 
-def test_status_shows_workers_only_while_there_are_some(run: Path, triptych: Command) -> None:
-    """The demo's own have ended."""
+def test_status_shows_workers_only_while_they_run(run: Path, triptych: Command) -> None:
+    """Those that made the finished run have ended."""
     before = triptych("status", run)
-    put(run, "a", at=time.time(), unit_since=time.time() - 5)
+    write_worker(run, "a", at=time.time(), unit_since=time.time() - 5)
     after = triptych("status", run)
 
     assert 0 == before.exit_code and "workers:" not in before.stdout

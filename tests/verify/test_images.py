@@ -1,4 +1,4 @@
-"""Images read again."""
+"""`triptych verify` reads images again and compares them with their records."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, images: Path) -> RunFolder:
-    """A run that has listed them, and one that was unreadable."""
+    """A run with records of these images, and of one that was unreadable."""
     run = RunFolder.create_or_open(tmp_path / "run")
     records = [
         ImageRecord(
@@ -57,19 +57,19 @@ def run(tmp_path: Path, images: Path) -> RunFolder:
 
 @pytest.fixture
 def recheck(run: RunFolder, images: Path) -> Callable[..., Rechecked]:
-    """``recheck(count)``, in the sources."""
+    """``recheck_images`` with the run's sources."""
     return lambda count=None: recheck_images(run, from_sources(open_sources([images])), count, Silent())
 
 
-def test_untouched_images_are_in_order(run: RunFolder, images: Path, recheck) -> None:
-    """In the sources, and below the root that a trainer would be given."""
+def test_unchanged_images_pass(run: RunFolder, images: Path, recheck) -> None:
+    """In the sources, and below the root that a trainer would get."""
     assert (3, {}, {}) == recheck()
     assert (3, {}, {}) == recheck_images(run, from_folder(images), None, Silent())
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
-def test_a_sample_has_as_many_images_as_were_asked_for(recheck, count: int) -> None:
-    """Or all there are."""
+def test_a_sample_has_as_many_images_as_requested(recheck, count: int) -> None:
+    """Or all, if there are fewer."""
     assert min(count, 3) == recheck(count).checked
 
 
@@ -81,10 +81,10 @@ def test_a_sample_has_as_many_images_as_were_asked_for(recheck, count: int) -> N
         (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "other bytes"),
     ],
 )
-def test_an_image_that_is_not_what_it_was_is_a_violation(
+def test_a_missing_or_changed_image_is_a_violation(
     images: Path, recheck, damage: Callable[[Path], object], violation: str
 ) -> None:
-    """Gone, of another length, or changed."""
+    """Removed, of another length, or with another byte."""
     damage(images / "plain.png")
 
     checked, gone, changed = recheck()
@@ -95,8 +95,8 @@ def test_an_image_that_is_not_what_it_was_is_a_violation(
     assert bool(gone) == (violation == "can't be read")
 
 
-def test_a_stated_size_that_is_not_the_pictures_is_a_violation(run: RunFolder, recheck) -> None:
-    """Though the bytes are the same."""
+def test_a_wrong_recorded_size_is_a_violation(run: RunFolder, recheck) -> None:
+    """Even if the bytes are the same."""
     first, *others = run.images("files-00000")
     wrong = ImageRecord(
         key=first.key, width_px=99, height_px=20, size_bytes=first.size_bytes, content_hash=first.content_hash
@@ -106,7 +106,7 @@ def test_a_stated_size_that_is_not_the_pictures_is_a_violation(run: RunFolder, r
     assert ["plain.png: is 10 x 20 pixels, stated are 99 x 20"] == list(recheck().changed.values())
 
 
-def test_a_turned_picture_has_the_size_of_the_upright_one() -> None:
+def test_the_size_of_a_rotated_picture_is_that_of_the_upright_one() -> None:
     """EXIF orientation 6: a quarter turn."""
     content = io.BytesIO()
     exif = Image.Exif()
@@ -116,7 +116,7 @@ def test_a_turned_picture_has_the_size_of_the_upright_one() -> None:
     assert (20, 30) == upright_size(content.getvalue())
 
 
-def test_what_is_no_picture_has_no_size() -> None:
-    """An error, not a guess."""
+def test_the_size_of_a_file_that_is_no_picture_is_an_error() -> None:
+    """It isn't guessed."""
     with pytest.raises(UnreadableImageError, match="unknown format"):
         upright_size(b"no picture")

@@ -1,4 +1,4 @@
-"""What a set says of itself, against its kind."""
+"""`triptych verify` compares each set with the conditions of its kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from triptych.verify.state import check_sets
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """Sets of all three kinds."""
+    """A run with sets of all three kinds."""
     rng = np.random.default_rng(5)
     rows = np.repeat(rng.normal(size=(40, 64)), 3, axis=0) + rng.normal(0, 0.5, (120, 64))
     rows = as_unit(np.concatenate([rows, rng.normal(size=(80, 64))]))
@@ -37,8 +37,8 @@ def _found(run: RunFolder) -> Findings:
     return found
 
 
-def test_sets_of_all_kinds_are_sound(run: RunFolder) -> None:
-    """Counted by kind."""
+def test_valid_sets_of_all_kinds_pass(run: RunFolder) -> None:
+    """They are counted by kind."""
     found = _found(run)
 
     assert [] == found.violations
@@ -48,7 +48,7 @@ def test_sets_of_all_kinds_are_sound(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "says"),
+    ("kind", "changes", "message"),
     [
         ("contrast", {"odd": ""}, "a contrast set has the odd image ''"),
         ("contrast", {"kind": "related", "odd": ""}, "and related ones"),
@@ -59,10 +59,10 @@ def test_sets_of_all_kinds_are_sound(run: RunFolder) -> None:
         ("varied", {"kind": "contrast"}, "a contrast set has the odd image ''"),
     ],
 )
-def test_a_set_that_is_not_what_its_kind_says_is_found(
-    run: RunFolder, kind: str, changes: dict[str, object], says: str
+def test_a_set_that_breaks_a_condition_of_its_kind_is_found(
+    run: RunFolder, kind: str, changes: dict[str, object], message: str
 ) -> None:
-    """And where kinds change, so do their counts."""
+    """If its kind is changed, the stored counts of kinds are wrong as well."""
     sets = list(run.sets())
     at = next(at for at, each in enumerate(sets) if each.kind == kind)
     changed = {name: sets[at].keys[0] if value == "KEY" else value for name, value in changes.items()}
@@ -71,5 +71,5 @@ def test_a_set_that_is_not_what_its_kind_says_is_found(
 
     violations = _found(run).violations
 
-    assert any(f"set {sets[at].id}: " in line and says in line for line in violations)
+    assert any(f"set {sets[at].id}: " in line and message in line for line in violations)
     assert ("kind" in changes) == any("run.json notes" in line for line in violations)

@@ -1,4 +1,4 @@
-"""Which answers a canary takes for those of a model that sees."""
+"""Which answers pass a canary, and which faults it detects."""
 
 from __future__ import annotations
 
@@ -39,26 +39,28 @@ def judged(questions: list[Question], texts: list[str]) -> Outcome:
     return outcome(questions, completions)
 
 
-def test_a_model_that_sees_gets_all_40_right(captions: list[Question], statements: list[Question]) -> None:
-    """In other words than the canary's own."""
+def test_a_model_that_sees_answers_all_40_correctly(
+    captions: list[Question], statements: list[Question]
+) -> None:
+    """Even in other words than the canary's own."""
     for questions in (captions, statements):
         found = judged(questions, answers(SeeingModel(questions, SIDE_PX), questions))
         assert (40, 40, "", "") == (found.right, found.answered, found.wrong, found.silence)
 
 
 @pytest.mark.parametrize("fault", [dropped, blank, OfTheRequestBefore()])
-def test_images_that_are_lost_or_of_another_request_are_seen(
+def test_images_that_are_lost_or_of_another_request_are_detected(
     captions: list[Question], statements: list[Question], fault: Callable[..., tuple[bytes, ...]]
 ) -> None:
-    """By captioners and by checkers."""
+    """In captioners and in checkers."""
     for questions in (captions, statements):
         model = SeeingModel(questions, SIDE_PX)
         model.fault = fault
         assert judged(questions, answers(model, questions)).wrong
 
 
-def test_images_of_a_set_in_the_wrong_order_are_seen(captions: list[Question]) -> None:
-    """Though all single images are right."""
+def test_images_of_a_set_in_the_wrong_order_are_detected(captions: list[Question]) -> None:
+    """Even if all single images are right."""
     model = SeeingModel(captions, SIDE_PX)
     model.fault = swapped
     found = judged(captions, answers(model, captions))
@@ -68,8 +70,8 @@ def test_images_of_a_set_in_the_wrong_order_are_seen(captions: list[Question]) -
     assert "it said 'Image-1: There is " in found.wrong
 
 
-def test_colours_that_are_mixed_up_are_seen(captions: list[Question]) -> None:
-    """Red and blue channels in the wrong order: things are right, colours aren't."""
+def test_confused_colours_are_detected(captions: list[Question]) -> None:
+    """As if the red and blue channels were swapped: things are right, colours aren't."""
     turned = str.maketrans({})
     swaps = {
         "red": "blue",
@@ -87,8 +89,8 @@ def test_colours_that_are_mixed_up_are_seen(captions: list[Question]) -> None:
     assert judged(captions, texts).wrong
 
 
-def test_answers_without_sight_fail(captions: list[Question], statements: list[Question]) -> None:
-    """One text for all; words at random, 1,000 times; yes or no by chance, 1,000 times."""
+def test_answers_of_a_blind_model_fail(captions: list[Question], statements: list[Question]) -> None:
+    """One text for all questions, random words (20 times), and random yes or no (1,000 times)."""
     likely = (
         "The image shows a red car on the left, a blue house in the middle and a green tree under a blue sky."
     )
@@ -104,8 +106,8 @@ def test_answers_without_sight_fail(captions: list[Question], statements: list[Q
         assert judged(captions, [" ".join(rng.choices(words, k=30)) for _ in range(40)]).wrong
 
 
-def test_a_fault_of_every_third_answer_is_seen(captions: list[Question]) -> None:
-    """One in ten is not: it may be the model's."""
+def test_a_fault_in_every_third_answer_is_detected(captions: list[Question]) -> None:
+    """One in ten is not: it may be the model's own."""
     model = SeeingModel(captions, SIDE_PX)
     texts = answers(model, captions)
 
@@ -113,15 +115,15 @@ def test_a_fault_of_every_third_answer_is_seen(captions: list[Question]) -> None
     assert not judged(captions, ["A grey stone." if n % 10 == 0 else t for n, t in enumerate(texts)]).wrong
 
 
-def test_a_run_without_sets_is_asked_none() -> None:
-    """Its endpoints may take one image a request."""
+def test_a_run_without_sets_gets_no_questions_about_sets() -> None:
+    """Its endpoints may accept only one image per request."""
     questions = caption_questions(select_jobs(SEED_JOBS, ["single_en", "single_zh"]), SIDE_PX)
 
     assert (26, {1}) == (len(questions), {len(each.request.images) for each in questions})
 
 
-def test_what_failed_is_no_wrong_answer(captions: list[Question]) -> None:
-    """Half of them have to be answered for the canary to say anything."""
+def test_a_failure_is_not_a_wrong_answer(captions: list[Question]) -> None:
+    """Half of the questions have to be answered for a verdict."""
     texts = answers(SeeingModel(captions, SIDE_PX), captions)
     for failed, says in ((10, ""), (30, "no answer: 503")):
         completions = [
@@ -134,7 +136,7 @@ def test_what_failed_is_no_wrong_answer(captions: list[Question]) -> None:
         assert (40 - failed, "", says) == (found.right, found.wrong, found.silence)
 
 
-def test_what_a_model_thinks_first_is_passed_over(statements: list[Question]) -> None:
+def test_thoughts_before_an_answer_are_ignored(statements: list[Question]) -> None:
     texts = answers(SeeingModel(statements, SIDE_PX), statements)
 
     assert 40 == judged(statements, [f"<think>Is it? No.</think>{text}" for text in texts]).right

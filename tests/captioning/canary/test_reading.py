@@ -1,4 +1,4 @@
-"""What captions in other models' words say of a drawn scene."""
+"""Reading which things of a drawn scene a caption names, in any model's words."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SCENE = Scene("harbour", (Thing("sailboat", "red", "left"), Thing("lighthouse", 
         ("", 0.0),
     ],
 )
-def test_a_thing_is_named_where_its_colour_stands_near(text: str, share: float) -> None:
-    """Not where the colour belongs to another thing."""
+def test_a_thing_is_named_if_its_colour_is_near(text: str, share: float) -> None:
+    """Not if the colour belongs to another thing."""
     assert share == named_share(text, SCENE)
 
 
@@ -40,12 +40,12 @@ def test_a_thing_is_named_where_its_colour_stands_near(text: str, share: float) 
         ("Yellow flowers.", False),
     ],
 )
-def test_a_number_is_a_word_a_digit_or_so_many_mentions(text: str, is_counted: bool) -> None:
+def test_a_number_is_a_word_a_digit_or_as_many_mentions(text: str, is_counted: bool) -> None:
     assert is_counted == counts(text, "flower", 3)
 
 
-def test_a_part_reaches_from_a_name_of_its_image_to_the_next() -> None:
-    """Whatever the names are like; what comes before the first is of no image."""
+def test_a_part_reaches_from_a_name_of_its_image_to_the_next_name() -> None:
+    """Whatever form the names have. Text before the first name belongs to no image."""
     text = "Both show water. Image-1: a boat. The second image has a crab; image 1 is brighter."
 
     parts = [" ".join(part_on(text, number).split()) for number in (1, 2)]

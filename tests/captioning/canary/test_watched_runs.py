@@ -29,12 +29,12 @@ from triptych.runs.journal import read_journal
 
 SIDE_PX = 56
 ALWAYS_S = 1e-6
-"""A canary before every request."""
+"""An interval that puts a canary before every request."""
 
 
 @pytest.fixture(autouse=True)
-def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small runs are asked too."""
+def canaries_in_small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoints of small runs are asked the canary too."""
     monkeypatch.setattr(watched_engine, "MIN_REQUESTS", 1)
 
 
@@ -50,7 +50,7 @@ def checker() -> SeeingModel:
 
 @pytest.fixture
 def seeing(captioner: SeeingModel, checker: SeeingModel) -> Iterator[ScriptedEndpoint]:
-    """Sees the canary's pictures, and says the same of all others."""
+    """An endpoint that sees the canary's pictures, and gives standard captions for all others."""
     captioner.fault = checker.fault = lambda images: images
 
     def chat(asked: Asked) -> Reply:
@@ -87,8 +87,8 @@ def is_canary(asked: Asked) -> bool:
     return asked.body["max_tokens"] in (160, 320)
 
 
-def test_a_sound_run_is_asked_once_at_its_start(small_run: SmallRun, seeing: ScriptedEndpoint) -> None:
-    """Before anything else; captions have the id of that canary."""
+def test_a_sound_endpoint_is_asked_once_at_the_start(small_run: SmallRun, seeing: ScriptedEndpoint) -> None:
+    """Before anything else. Captions have the id of that canary."""
     small_run.caption(config_of(seeing))
 
     assert [True] * 40 + [False] * 17 == [is_canary(asked) for asked in seeing.asked]
@@ -112,7 +112,7 @@ def test_a_faulty_endpoint_stops_a_run_before_its_first_caption(
     captioner: SeeingModel,
     fault: Callable[..., tuple[bytes, ...]],
 ) -> None:
-    """One line says which question, what was answered and expected, and where."""
+    """One line names the endpoint, the question, the answer and what was expected."""
     captioner.fault = fault
     with pytest.raises(
         SetupError, match=rf"^canary: {seeing.url} on \S+ is wrong .* it said .*, expected these"
@@ -124,10 +124,10 @@ def test_a_faulty_endpoint_stops_a_run_before_its_first_caption(
     assert {} == small_run.rows()
 
 
-def test_what_was_made_since_the_last_good_canary_is_made_again(
+def test_captions_since_the_last_good_canary_are_made_again(
     small_run: SmallRun, seeing: ScriptedEndpoint, captioner: SeeingModel
 ) -> None:
-    """It is set aside, and no caption of before is."""
+    """They are set aside. Earlier captions stay."""
     small_run.caption(changed(config_of(seeing), sample=3))
     before, model = small_run.rows(), seeing.chat
 
@@ -162,10 +162,10 @@ def test_what_was_made_since_the_last_good_canary_is_made_again(
     assert small_run.run.open(small_run.run.path).is_finished("captions")
 
 
-def test_a_command_that_was_killed_is_doubted_by_the_next_one(
+def test_captions_of_an_earlier_command_are_doubted_if_the_next_canary_fails(
     small_run: SmallRun, seeing: ScriptedEndpoint, captioner: SeeingModel
 ) -> None:
-    """Where the endpoint fails at its start: what it made before has the id of its last good canary."""
+    """They have the id of the last good canary of the endpoint, which now fails at the start."""
     small_run.caption(changed(config_of(seeing), sample=5))
     made = len(small_run.rows())
     captioner.fault = blank
@@ -178,10 +178,10 @@ def test_a_command_that_was_killed_is_doubted_by_the_next_one(
     assert 17 == len(small_run.rows())
 
 
-def test_a_checker_is_asked_about_statements(
+def test_the_canary_of_a_checker_asks_about_statements(
     tmp_path: Path, seeing: ScriptedEndpoint, checker: SeeingModel
 ) -> None:
-    """A fault stops it too, and what was answered since is asked again."""
+    """A fault stops it too, and questions that were answered since the last good canary are asked again."""
     checked = Checked(make_small_run(tmp_path), {"single_en": CAPTION})
     canary = CanaryConfig(every_s=1800.0)
     found = checked.check(seeing, canary=canary)["single_en"]
@@ -202,10 +202,10 @@ def test_a_checker_is_asked_about_statements(
 
 
 @pytest.mark.parametrize("least", [1, 100])
-def test_it_can_be_switched_off_and_small_commands_ask_none(
+def test_no_canary_is_asked_if_it_is_off_or_the_command_is_small(
     small_run: SmallRun, monkeypatch: pytest.MonkeyPatch, least: int
 ) -> None:
-    """An endpoint that sees nothing goes through then."""
+    """Then an endpoint that sees nothing isn't noticed."""
     monkeypatch.setattr(watched_engine, "MIN_REQUESTS", least)
     with ScriptedEndpoint() as endpoint:
         small_run.caption(config_of(endpoint, every_s=0 if least == 1 else 1800.0))
@@ -215,9 +215,11 @@ def test_it_can_be_switched_off_and_small_commands_ask_none(
     assert [] == read_canaries(small_run.run.path)
 
 
-def test_an_endpoint_that_gives_no_answers_is_not_wrong(small_run: SmallRun, captioner: SeeingModel) -> None:
-    """It is said, and the run goes on."""
-    said = Said()
+def test_an_endpoint_that_does_not_answer_has_not_failed_the_canary(
+    small_run: SmallRun, captioner: SeeingModel
+) -> None:
+    """A message says so, and the run continues."""
+    messages = Said()
 
     def busy(asked: Asked) -> Reply:
         return refuse(503, "busy") if is_canary(asked) else captioner(asked)
@@ -225,45 +227,49 @@ def test_an_endpoint_that_gives_no_answers_is_not_wrong(small_run: SmallRun, cap
     with ScriptedEndpoint(busy) as endpoint:
         engine = ServerEngine(ServerConfig(urls=(endpoint.url,)))
         watched = WatchedEngine(
-            engine, caption_canary(SEED_JOBS, SIDE_PX), 1800.0, small_run.run.path, said.say
+            engine, caption_canary(SEED_JOBS, SIDE_PX), 1800.0, small_run.run.path, messages.say
         )
         try:
             assert 1 == len(endpoint.asked)
-            assert watched.caption([asked_for()])[0].text
+            assert watched.caption([caption_request()])[0].text
         finally:
             watched.close()
 
-    (line,) = said.lines
+    (line,) = messages.lines
     assert "can't be judged: no answer: " in line and "busy" in line
 
 
-def test_an_endpoint_of_several_processes_is_asked_by_one(
+def test_only_one_of_the_processes_that_share_an_endpoint_asks_it(
     small_run: SmallRun, seeing: ScriptedEndpoint, captioner: SeeingModel
 ) -> None:
-    """The others take over what came of it: its id, or its failure."""
-    began_at, said = time.time(), Said()
+    """The others adopt the outcome: the canary's id, or its failure."""
+    began_at, messages = time.time(), Said()
 
     def join() -> WatchedEngine:
         engine = ServerEngine(ServerConfig(urls=(seeing.url,)))
         run = small_run.run.path
         return WatchedEngine(
-            engine, caption_canary(SEED_JOBS, SIDE_PX), 1800.0, run, said.say, since=began_at
+            engine, caption_canary(SEED_JOBS, SIDE_PX), 1800.0, run, messages.say, since=began_at
         )
 
     first, second = join(), join()
     try:
         assert 40 == len(seeing.asked)
-        assert first.caption([asked_for()])[0].canary == second.caption([asked_for()])[0].canary != ""
+        assert (
+            first.caption([caption_request()])[0].canary
+            == second.caption([caption_request()])[0].canary
+            != ""
+        )
     finally:
         first.close()
         second.close()
-    assert 1 == len(said.lines)
+    assert 1 == len(messages.lines)
 
 
-def test_at_the_end_an_old_canary_is_asked_again(
+def test_an_old_canary_is_repeated_at_the_end(
     small_run: SmallRun, seeing: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that what was made since is known to be sound."""
+    """So that the captions made since are known to be sound."""
     monkeypatch.setattr(watched_engine, "FINAL_CANARY_AFTER_S", 0.0)
     small_run.caption(config_of(seeing))
 
@@ -277,5 +283,5 @@ def test_a_negative_interval_is_refused() -> None:
         CanaryConfig(every_s=-1)
 
 
-def asked_for() -> CaptionRequest:
+def caption_request() -> CaptionRequest:
     return CaptionRequest(id="x", prompt="Describe.", images=(BLANK,), max_tokens=9)

@@ -1,4 +1,4 @@
-"""Captions checked by asking about each statement, alone with its image."""
+"""The check stage: a model is asked about each statement of a caption, with the statement's image alone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def checked(tmp_path: Path) -> Checked:
     return Checked(make_small_run(tmp_path), {"single_en": SINGLE})
 
 
-def test_each_statement_is_asked_once_and_answers_are_kept(checked: Checked) -> None:
+def test_each_statement_is_asked_about_once_and_answers_are_kept(checked: Checked) -> None:
     """13 captions of three statements each."""
     with ScriptedEndpoint(denies_red) as endpoint:
         found = checked.check(endpoint)["single_en"]
@@ -58,8 +58,8 @@ def test_each_statement_is_asked_once_and_answers_are_kept(checked: Checked) -> 
     assert {"Its collar is red."} == {SINGLE[row.start : row.end] for row in denied}
 
 
-def test_statements_of_one_caption_are_not_asked_one_after_the_other(checked: Checked) -> None:
-    """Their order comes from hashes."""
+def test_statements_of_one_caption_are_not_asked_about_in_a_row(checked: Checked) -> None:
+    """Questions are ordered by their hashes."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint, max_in_flight=1)
 
@@ -67,8 +67,8 @@ def test_statements_of_one_caption_are_not_asked_one_after_the_other(checked: Ch
     assert firsts != 3 * [*map(str.strip, re.findall(r"[^.]+\.", SINGLE))]
 
 
-def test_a_statement_about_an_image_of_a_set_is_asked_with_that_image_alone(tmp_path: Path) -> None:
-    """What all share is asked with each."""
+def test_a_statement_about_an_image_of_a_set_is_shown_with_that_image_alone(tmp_path: Path) -> None:
+    """Statements about all images are asked about each of them."""
     small = make_small_run(tmp_path)
     checked = Checked(small, {"multi_en": OF_SET})
     with ScriptedEndpoint(lambda asked: answer("yes")) as endpoint:
@@ -88,21 +88,21 @@ def test_a_statement_about_an_image_of_a_set_is_asked_with_that_image_alone(tmp_
     } == shown
     colours = {(statement(asked), _mean_colour(asked)) for asked in endpoint.asked}
     firsts = _colours_of(checked, 0)
-    assert firsts <= {colour for said, colour in colours if said == "Image-1: A dog."}
-    assert firsts <= {colour for said, colour in colours if said == "It is brown."}
+    assert firsts <= {colour for text, colour in colours if text == "Image-1: A dog."}
+    assert firsts <= {colour for text, colour in colours if text == "It is brown."}
     assert "It is about Image-2, which" in words(next(a for a in endpoint.asked if "A cat" in words(a)))
 
 
-def test_the_probability_of_yes_is_kept_where_the_server_tells_it(checked: Checked) -> None:
-    """Of the first token."""
+def test_the_probability_of_yes_is_kept_if_the_server_returns_it(checked: Checked) -> None:
+    """It is that of the first token."""
     with ScriptedEndpoint(lambda asked: answer("yes", 0.75)) as endpoint:
         checked.check(endpoint)
 
     assert {0.75} == {row.yes_probability for row in checked.rows("single_en")}
 
 
-def test_an_endpoint_that_gives_no_probabilities_is_asked_without(checked: Checked) -> None:
-    """It says which field it doesn't take."""
+def test_an_endpoint_that_refuses_probabilities_is_asked_without_them(checked: Checked) -> None:
+    """It names the field that it refuses."""
 
     def strict(asked: Asked) -> Reply:
         for field in ("top_logprobs", "logprobs"):
@@ -119,16 +119,16 @@ def test_an_endpoint_that_gives_no_probabilities_is_asked_without(checked: Check
     ("text", "meant"),
     [("Yes.", "yes"), ("**No**, it is blue.", "no"), ("Unclear", "unclear"), ("A dog.", "unclear")],
 )
-def test_an_answer_is_read_by_how_it_begins(checked: Checked, text: str, meant: str) -> None:
-    """One that begins otherwise says nothing."""
+def test_the_beginning_of_an_answer_decides(checked: Checked, text: str, meant: str) -> None:
+    """Any other beginning counts as unclear."""
     with ScriptedEndpoint(lambda asked: say(text)) as endpoint:
         checked.check(endpoint)
 
     assert {meant} == {row.answer for row in checked.rows("single_en")}
 
 
-def test_what_failed_is_asked_again_by_the_next_command(checked: Checked) -> None:
-    """And what was answered is not."""
+def test_failed_questions_are_asked_again_by_the_next_command(checked: Checked) -> None:
+    """Answered ones are not."""
     with ScriptedEndpoint(lambda a: refuse(400, "no") if "ball" in words(a) else answer("yes")) as endpoint:
         found = checked.check(endpoint)["single_en"]
         assert (13, {"yes": 26}) == (found.missing, found.answers)
@@ -140,20 +140,20 @@ def test_what_failed_is_asked_again_by_the_next_command(checked: Checked) -> Non
 
 
 @pytest.mark.parametrize("reply", [say(""), refuse(413, "too large")])
-def test_a_checker_whose_answers_are_of_no_use_ends_the_command(checked: Checked, reply: Reply) -> None:
-    """Also after good ones; the same command asks for what is missing."""
+def test_a_checker_with_useless_answers_ends_the_command(checked: Checked, reply: Reply) -> None:
+    """Even after good ones. The same command asks the missing questions."""
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda asked: answer("yes") if len(endpoint.asked) <= 7 else reply
         with pytest.raises(SetupError, match=r"^checks single_en: not one of \d+ answers .* same command"):
             checked.check(endpoint, max_in_flight=1)
-        # A failure may be written that was on its way together with the last good answer.
+        # A failure that was in flight with the last good answer may be written too.
         assert 7 == sum(row.failure is None for row in checked.rows("single_en"))
         endpoint.chat = denies_red
         assert 0 == checked.check(endpoint)["single_en"].missing
 
 
-def test_what_a_checker_refuses_again_ends_nothing(tmp_path: Path) -> None:
-    """More of them than would end a command, with nothing else to ask."""
+def test_repeated_refusals_do_not_end_the_command(tmp_path: Path) -> None:
+    """Even if there are enough of them to end a command, and nothing else to ask."""
     checked = Checked(make_small_run(tmp_path), {"single_en": "A dog. It is red. It is red too. A ball."})
     with ScriptedEndpoint(lambda a: refuse(413, "no") if "red" in words(a) else answer("yes")) as endpoint:
         first, again = (checked.check(endpoint, max_in_flight=1)["single_en"] for _ in range(2))
@@ -161,8 +161,8 @@ def test_what_a_checker_refuses_again_ends_nothing(tmp_path: Path) -> None:
     assert 26 == first.missing == again.missing
 
 
-def test_another_caption_is_checked_anew(checked: Checked) -> None:
-    """Answers on the one before don't count for it."""
+def test_a_new_caption_is_checked_anew(checked: Checked) -> None:
+    """Answers about the previous one don't count for it."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
         checked.caption({"single_en": "A horse."})
@@ -171,8 +171,8 @@ def test_another_caption_is_checked_anew(checked: Checked) -> None:
     assert (13, 13, 0, 0) == (found.captions, found.statements, found.missing, found.denied)
 
 
-def test_answers_on_a_text_that_comes_back_count_again(checked: Checked) -> None:
-    """Whatever was checked meanwhile."""
+def test_answers_count_again_when_their_text_is_restored(checked: Checked) -> None:
+    """Whatever was checked in between."""
     with ScriptedEndpoint(denies_red) as endpoint:
         first = checked.check(endpoint)["single_en"]
         checked.caption({"single_en": SINGLE.replace("dog", "horse")})
@@ -185,8 +185,8 @@ def test_answers_on_a_text_that_comes_back_count_again(checked: Checked) -> None
     assert (39, 0, first.denied) == (again.statements, again.missing, again.denied)
 
 
-def test_a_sample_is_the_same_each_time_and_a_larger_one_holds_it(checked: Checked) -> None:
-    """By the captions' ids."""
+def test_a_sample_is_the_same_each_time_and_part_of_a_larger_one(checked: Checked) -> None:
+    """The captions' ids decide."""
     with ScriptedEndpoint(denies_red) as endpoint:
         assert 4 == checked.check(endpoint, captions=4)["single_en"].captions
         few = {row.caption for row in checked.rows("single_en")}
@@ -196,16 +196,16 @@ def test_a_sample_is_the_same_each_time_and_a_larger_one_holds_it(checked: Check
     assert 27 == len(endpoint.asked)
 
 
-def test_rejected_captions_are_not_checked_but_those_rejected_as_untrue_are(checked: Checked) -> None:
-    """Else their checks would be gone from the next verdicts."""
+def test_rejected_captions_are_not_checked_unless_rejected_as_untrue(checked: Checked) -> None:
+    """Otherwise the next verdicts would lack their checks."""
     ids = [each.id for _, targets in checked.context.plan(JOBS["single_en"]).shards() for each in targets]
     checked.caption({"single_en": SINGLE}, reject=ids[0])
     with ScriptedEndpoint(denies_red) as endpoint:
         assert 12 == checked.check(endpoint)["single_en"].captions
 
 
-def test_another_checker_begins_beside_the_one_before(checked: Checked) -> None:
-    """Nothing that was answered goes."""
+def test_answers_of_another_checker_are_kept_separately(checked: Checked) -> None:
+    """The previous checker's answers stay."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
         before = checked.run.run_file.checks["single_en"]
@@ -217,8 +217,8 @@ def test_another_checker_begins_beside_the_one_before(checked: Checked) -> None:
     assert 78 == len(endpoint.asked)
 
 
-def test_a_checker_counts_once_it_has_answered(checked: Checked) -> None:
-    """Until then the one before does; the first one counts at once."""
+def test_a_checker_becomes_the_current_one_once_it_has_answered(checked: Checked) -> None:
+    """Until then, the previous one stays the current one."""
     with ScriptedEndpoint(denies_red) as endpoint:
         first = checked.check(endpoint)["single_en"]
         before = checked.run.run_file.checks["single_en"]
@@ -232,8 +232,8 @@ def test_a_checker_counts_once_it_has_answered(checked: Checked) -> None:
     assert 39 == len(checked.rows("single_en"))
 
 
-def test_a_checker_that_answered_nothing_changes_no_count(checked: Checked) -> None:
-    """Each question was refused by itself: what counts is what the one before said."""
+def test_a_checker_without_answers_changes_no_count(checked: Checked) -> None:
+    """It refused every question, so the previous checker's answers count."""
     with ScriptedEndpoint(denies_red) as endpoint:
         first = checked.check(endpoint)["single_en"]
     with ScriptedEndpoint(
@@ -246,8 +246,8 @@ def test_a_checker_that_answered_nothing_changes_no_count(checked: Checked) -> N
     assert first == check_outcome(checked.run, "single_en")
 
 
-def test_what_a_checker_is_shown_is_part_of_which_checker_it_is(checked: Checked) -> None:
-    """Answers on other tiles are other answers."""
+def test_other_image_settings_make_another_checker(checked: Checked) -> None:
+    """Answers about other tiles don't count."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
         before = checked.run.run_file.checks["single_en"]
@@ -257,8 +257,8 @@ def test_what_a_checker_is_shown_is_part_of_which_checker_it_is(checked: Checked
     assert 78 == len(endpoint.asked)
 
 
-def test_a_captioner_that_checks_itself_is_said(checked: Checked) -> None:
-    """It sees no fault that it makes itself."""
+def test_a_captioner_that_checks_itself_causes_a_warning(checked: Checked) -> None:
+    """It doesn't see its own faults."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
         assert not any("warning" in line for line in checked.said.lines)
@@ -269,7 +269,7 @@ def test_a_captioner_that_checks_itself_is_said(checked: Checked) -> None:
 
 
 def test_a_damaged_answer_is_named_set_aside_and_asked_again(checked: Checked) -> None:
-    """Nothing is asked before; then only what is missing."""
+    """Nothing is asked before the repair, and only the missing question after it."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
         checker = checked.run.run_file.checks["single_en"]
@@ -288,8 +288,8 @@ def test_a_damaged_answer_is_named_set_aside_and_asked_again(checked: Checked) -
     assert ["Its collar is red."] == [statement(asked) for asked in endpoint.asked]
 
 
-def test_an_answer_that_is_lost_is_said_and_asked_again(checked: Checked) -> None:
-    """A whole line, which no checksum misses; more answers than there were are no loss."""
+def test_a_lost_answer_is_reported_and_asked_for_again(checked: Checked) -> None:
+    """A whole line is missing, which no checksum detects. More answers than expected are no loss."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint, captions=4)
         more = checked.check(endpoint)["single_en"]
@@ -311,8 +311,8 @@ def test_an_answer_that_is_lost_is_said_and_asked_again(checked: Checked) -> Non
     assert {} == lost_answers(checked.run, ["single_en"])
 
 
-def test_a_repair_notes_that_answers_that_are_lost_are_not_waited_for(checked: Checked) -> None:
-    """All of them, with their folder."""
+def test_after_a_repair_lost_answers_are_no_longer_expected(checked: Checked) -> None:
+    """All of them are lost, with their folder."""
     with ScriptedEndpoint(denies_red) as endpoint:
         checked.check(endpoint)
     shutil.rmtree(checked.run.path / "checks")
@@ -324,15 +324,15 @@ def test_a_repair_notes_that_answers_that_are_lost_are_not_waited_for(checked: C
     assert {} == lost_answers(RunFolder.open(checked.run.path), ["single_en"])
 
 
-def test_before_verdicts_there_is_nothing_to_check(checked: Checked) -> None:
-    """One line says what to do."""
+def test_captions_without_verdicts_are_not_checked(checked: Checked) -> None:
+    """The error says what to do."""
     del checked.run.run_file.stages["verdicts"]
     with ScriptedEndpoint() as endpoint, pytest.raises(SetupError, match="run `triptych filter"):
         checked.check(endpoint)
 
 
-def test_settings_are_named_by_their_own_table() -> None:
-    """Not by captioning's, whose checks they share."""
+def test_errors_name_settings_in_the_checking_table() -> None:
+    """Not in captioning's, with which they share the validation."""
     with pytest.raises(UsageError, match=r"checking\.max_tiles is 0") as raised:
         CheckingConfig(max_tiles=0)
 
@@ -341,13 +341,13 @@ def test_settings_are_named_by_their_own_table() -> None:
 
 @pytest.mark.parametrize("setting", [{"jobs": ("single_en",)}, {"sample": 5}, {"retry_failed": True}])
 def test_settings_that_would_do_nothing_are_refused(setting: dict[str, Any]) -> None:
-    """Those of captioning that checks have in other forms."""
+    """Settings of captioning that checking has in another form."""
     with pytest.raises(UsageError, match=f"checking.{next(iter(setting))} is .*; expected (none|false)"):
         CheckingConfig(**setting)
 
 
-def test_one_statement_of_each_set_is_put_to_another_of_its_images(tmp_path: Path) -> None:
-    """Which tells how specific captions are, and nothing against one; what two images share is not asked."""
+def test_one_statement_of_each_set_is_asked_about_another_of_its_images(tmp_path: Path) -> None:
+    """This measures how specific captions are, and counts against none. Shared statements aren't used."""
     checked = Checked(make_small_run(tmp_path), {"multi_en": OF_SET})
     with ScriptedEndpoint(lambda asked: answer("no" if "dog" in statement(asked) else "yes")) as endpoint:
         found = checked.check(endpoint)["multi_en"]
@@ -365,8 +365,8 @@ def test_one_statement_of_each_set_is_put_to_another_of_its_images(tmp_path: Pat
             {each.image for each in rows if each.caption == row.caption},
         )
         assert row.image != about.image and row.image in keys and "Both" not in OF_SET[row.start : row.end]
-    held = [row for row in swapped if own[row.caption, row.start].answer == "yes"]
-    assert (len(held), len(held)) == (found.swapped, found.hold_elsewhere)
+    holding = [row for row in swapped if own[row.caption, row.start].answer == "yes"]
+    assert (len(holding), len(holding)) == (found.swapped, found.hold_elsewhere)
     assert sum(found.answers.values()) == len(rows) - len(swapped)
     for shard, planned in checked.context.plan(JOBS["multi_en"]).read_all():
         by_caption = read_checks(checked.run, "multi_en", shard)
@@ -376,8 +376,8 @@ def test_one_statement_of_each_set_is_put_to_another_of_its_images(tmp_path: Pat
             assert [] == denied_of(only, each.caption, each.target)
 
 
-def test_what_came_of_checks_is_noted_until_there_are_other_captions(tmp_path: Path) -> None:
-    """With intervals: status, report and card say it."""
+def test_the_outcome_of_checks_is_noted_until_captions_change(tmp_path: Path) -> None:
+    """With confidence intervals, for status, report and card."""
     checked = Checked(make_small_run(tmp_path), {"multi_en": "Image-1: A cat. Image-2: A cat."})
     with ScriptedEndpoint(lambda asked: answer("yes")) as endpoint:
         found = checked.check(endpoint)["multi_en"]
@@ -395,7 +395,7 @@ def test_what_came_of_checks_is_noted_until_there_are_other_captions(tmp_path: P
 
 
 def _colours_of(checked: Checked, number: int) -> set[tuple[int, ...]]:
-    """Of the images of that number, from 0, in each set, as they are sent."""
+    """The mean colours, as sent, of the images at this index in all sets."""
     shown = set()
     builder = RequestBuilder(
         reader_of(checked.context, checked.sources), CheckingConfig(tile_px=56, max_tiles=1)

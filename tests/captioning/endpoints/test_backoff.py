@@ -1,4 +1,4 @@
-"""How much an endpoint is given, and when something is sent again."""
+"""How many requests an endpoint gets at a time, and when one is sent again."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from triptych.captioning.endpoints.backoff import (
 
 
 def rounds(limit: ConcurrencyLimit, count: int, overloaded_of_ten: int) -> None:
-    """That many rounds in which so many of ten requests meet overload."""
+    """Runs ``count`` rounds in which ``overloaded_of_ten`` of ten requests meet overload."""
     for _ in range(count):
         for number in range(limit.limit):
             limit.ended(overloaded=number % 10 < overloaded_of_ten)
 
 
 def test_a_limit_begins_at_its_ceiling_and_stays_there() -> None:
-    """While nothing is wrong."""
+    """As long as nothing fails."""
     limit = ConcurrencyLimit(64)
     rounds(limit, 20, 0)
 
     assert 64 == limit.limit
 
 
-def test_overload_of_all_halves_the_limit_and_overload_of_few_hardly_lowers_it() -> None:
-    """By half the share of a round that met it, plus one."""
+def test_overload_of_all_requests_halves_the_limit_and_overload_of_few_hardly_lowers_it() -> None:
+    """It is lowered by half the share of requests that met overload, and then raised by one."""
     all_overloaded, few_overloaded = ConcurrencyLimit(64), ConcurrencyLimit(64)
     rounds(all_overloaded, 1, 10)
     rounds(few_overloaded, 1, 1)
@@ -41,8 +41,8 @@ def test_overload_of_all_halves_the_limit_and_overload_of_few_hardly_lowers_it()
     assert 61 == few_overloaded.limit
 
 
-def test_a_limit_finds_what_a_server_can_take() -> None:
-    """A server that has room for 40 and refuses the rest: the limit ends near, neither at 64 nor at 1."""
+def test_a_limit_converges_to_the_capacity_of_a_server() -> None:
+    """The server has room for 40 requests and refuses the rest. The limit ends near 40."""
     limit = ConcurrencyLimit(64)
     for _ in range(200):
         now = limit.limit
@@ -53,7 +53,7 @@ def test_a_limit_finds_what_a_server_can_take() -> None:
 
 
 def test_a_limit_starts_over_at_one_after_a_rest_and_doubles() -> None:
-    """A server that has just come up isn't overrun, and is soon full."""
+    """A server that has just started isn't overloaded, and is soon busy."""
     limit = ConcurrencyLimit(64)
     limit.restart()
     seen = [limit.limit]
@@ -70,13 +70,13 @@ def test_a_limit_starts_over_at_one_after_a_rest_and_doubles() -> None:
     ("header", "seconds"),
     [(None, 0.0), ("7", 7.0), ("-3", 0.0), ("99999", LONGEST_RETRY_AFTER_S), ("soon", 0.0), ("nan", 0.0)],
 )
-def test_retry_after_is_seconds(header: str | None, seconds: float) -> None:
-    """Capped; what can't be read asks for nothing."""
+def test_retry_after_may_be_seconds(header: str | None, seconds: float) -> None:
+    """They are capped. An unreadable value means no pause."""
     assert seconds == retry_after_s(header)
 
 
-def test_retry_after_is_a_date() -> None:
-    """In HTTP's form; one that has passed asks for nothing."""
+def test_retry_after_may_be_a_date() -> None:
+    """In HTTP's form. A past date means no pause."""
     now = time.time()
 
     assert 15 < retry_after_s(email.utils.formatdate(now + 20, usegmt=True)) <= 20

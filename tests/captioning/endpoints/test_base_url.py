@@ -32,8 +32,8 @@ from triptych.errors import UsageError
         ("http://[::1]:8000", "http://[::1]:8000/v1"),
     ],
 )
-def test_forms_of_a_url(written: str, asked: str) -> None:
-    """With or without a version, which is v and a digit; with the whole path of a call."""
+def test_every_form_of_a_url_is_understood(written: str, asked: str) -> None:
+    """With or without a version, which is v and a digit, or with the full path of a call."""
     assert asked == base_url(written)
     assert asked == base_url(asked)
 
@@ -55,8 +55,8 @@ def test_forms_of_a_url(written: str, asked: str) -> None:
         "http://host/\x1b[2J",
     ],
 )
-def test_what_is_no_endpoint_is_refused_in_a_line_that_shows_no_secret(written: str) -> None:
-    """Nor anything that would move a terminal's cursor."""
+def test_an_invalid_url_is_refused_without_showing_secrets(written: str) -> None:
+    """Nor characters that would move a terminal's cursor."""
     with pytest.raises(
         UsageError, match=r"captioning\.server\.urls is .*; expected http://HOST:PORT/v1"
     ) as raised:

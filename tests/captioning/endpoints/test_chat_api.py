@@ -1,4 +1,4 @@
-"""What an endpoint's answer means, streamed or whole."""
+"""Reading an endpoint's answer, streamed or whole."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ WHOLE = ChatAnswer(text="A red kite.", finish_reason="stop", prompt_tokens=7, co
     ],
     ids=["events", "comments and CRLF", "no [DONE]", "plain JSON"],
 )
-def test_a_caption_comes_in_events_or_whole(content: bytes) -> None:
-    """Also from a server that doesn't stream though it was asked to."""
+def test_a_caption_is_read_from_events_or_from_plain_json(content: bytes) -> None:
+    """Even if a server doesn't stream although it was asked to."""
     assert WHOLE == read_answer(200, content, URL)
 
 
@@ -98,12 +98,12 @@ HALVES = (
         (HALVES.replace(b"\\ude81", b""), "A \ufffd, a café."),
     ],
 )  # fmt: skip
-def test_forms_of_an_answer_that_leave_no_doubt(content: bytes, text: str) -> None:
-    """Events, lines and wrappers of gateways; characters that were cut into halves are put together."""
-    said = read_answer(200, content, URL)
+def test_unambiguous_forms_of_an_answer_are_read(content: bytes, text: str) -> None:
+    """Events, lines and wrappers of gateways. Characters that were cut in half are joined."""
+    answer = read_answer(200, content, URL)
 
-    assert (text, "stop") == (said.text, said.finish_reason or "stop")
-    said.text.encode()
+    assert (text, "stop") == (answer.text, answer.finish_reason or "stop")
+    answer.text.encode()
 
 
 @pytest.mark.parametrize(
@@ -118,31 +118,31 @@ def test_forms_of_an_answer_that_leave_no_doubt(content: bytes, text: str) -> No
         {"parts": GEMINI["parts"][:1]},
     ],
 )
-def test_what_is_thought_in_a_field_of_its_own_is_seen_and_not_taken(message: dict[str, object]) -> None:
-    """Whatever it is called."""
+def test_thoughts_in_a_separate_field_are_recognised_and_left_out(message: dict[str, object]) -> None:
+    """Whatever the field is called."""
     assert read_answer(200, whole({"content": "", **message}), URL).has_reasoning
     assert not read_answer(200, whole({"content": ""}), URL).has_reasoning
 
 
-def test_a_piece_of_json_that_cannot_be_read_is_not_passed_over() -> None:
-    """It may have held words: the request is sent again."""
+def test_a_piece_of_invalid_json_is_not_ignored() -> None:
+    """It may have contained text, so the request is sent again."""
     content = events(piece("A red")).replace(b"}]}", b"", 1) + events(piece(" kite.", "stop"))
 
     with pytest.raises(Transient, match="no JSON"):
         read_answer(200, content, URL)
 
 
-def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
-    """Good answers aren't thrown away, however they end."""
-    said = read_answer(200, events(piece("A red kite.", "stop"), end=b""), URL, cut=Transient("reset"))
+def test_an_answer_that_was_complete_when_the_connection_broke_counts() -> None:
+    """Whether it ended with a finish reason or with [DONE]."""
+    answer = read_answer(200, events(piece("A red kite.", "stop"), end=b""), URL, cut=Transient("reset"))
     done = read_answer(200, events(piece("A red kite.")), URL, cut=Transient("reset"))
 
-    assert ("A red kite.", "stop") == (said.text, said.finish_reason)
+    assert ("A red kite.", "stop") == (answer.text, answer.finish_reason)
     assert ("A red kite.", "") == (done.text, done.finish_reason)
 
 
-def test_an_answer_that_was_cut_behind_a_first_count_is_none() -> None:
-    """Some gateways count the prompt's tokens before the words come."""
+def test_an_answer_cut_after_an_early_token_count_is_discarded() -> None:
+    """Some gateways send the number of prompt tokens before the text."""
     with pytest.raises(Transient, match="reset"):
         read_answer(200, events(USAGE, piece("A red"), end=b""), URL, cut=Transient("reset"))
 
@@ -173,8 +173,10 @@ def test_an_answer_that_was_cut_behind_a_first_count_is_none() -> None:
         (502, b"<html>", Transient),
     ],
 )
-def test_anything_else_is_the_fault_that_it_is(status: int, content: bytes, kind: type[RequestError]) -> None:
-    """Exactly that class: it decides what is done about it."""
+def test_anything_else_raises_its_own_class_of_error(
+    status: int, content: bytes, kind: type[RequestError]
+) -> None:
+    """Exactly that class: it decides what is done about the error."""
     with pytest.raises(RequestError) as raised:
         read_answer(status, content, URL)
 
@@ -212,7 +214,7 @@ LONG = "Input length (9000) must be smaller than the model context length (8192)
 def test_errors_in_a_200_keep_their_code_and_words(
     content: bytes, kind: type[RequestError], words: str
 ) -> None:
-    """However they are wrapped, and where the code is a word. A code decides before the words do."""
+    """However they are wrapped, and even if the code is a word. The code decides before the message does."""
     with pytest.raises(RequestError) as raised:
         read_answer(200, content, URL)
 
@@ -237,10 +239,10 @@ def test_errors_in_a_200_keep_their_code_and_words(
     ],
 )
 @pytest.mark.parametrize("usage", [False, True])
-def test_an_answer_that_an_error_breaks_off_is_none(
+def test_an_answer_interrupted_by_an_error_is_discarded(
     event: bytes, kind: type[RequestError], usage: bool
 ) -> None:
-    """Whatever its form, and though a count and [DONE] follow: the text is half."""
+    """Whatever the error's form, and even if a token count and [DONE] follow."""
     counts = events(*([USAGE] if usage else []))
 
     with pytest.raises(RequestError, match="upstream died") as raised:
@@ -249,8 +251,8 @@ def test_an_answer_that_an_error_breaks_off_is_none(
     assert kind is raised.type
 
 
-def test_an_error_event_without_words_is_one() -> None:
-    """It says that the answer isn't whole."""
+def test_an_error_event_without_a_message_is_an_error() -> None:
+    """It means that the answer isn't complete."""
     with pytest.raises(Transient, match="no reason given"):
         read_answer(200, events(piece("A red bird ", "stop"), end=b"event: error\n\ndata: [DONE]\n\n"), URL)
 
@@ -270,12 +272,12 @@ def test_an_error_event_without_words_is_one() -> None:
         b"data: [DONE]",
     ],
 )
-def test_what_keeps_a_connection_open_breaks_no_answer_off(event: bytes) -> None:
-    """Nor does what a gateway tells before the text."""
+def test_keep_alives_do_not_interrupt_an_answer(event: bytes) -> None:
+    """Nor does metadata that a gateway sends before the text."""
     before = events({"id": "1", "model": "looker"}, piece("A red "), end=event + b"\n\n")
-    said = read_answer(200, before + events(piece("kite.")), URL)
+    answer = read_answer(200, before + events(piece("kite.")), URL)
 
-    assert ("A red kite.", "") == (said.text, said.finish_reason)
+    assert ("A red kite.", "") == (answer.text, answer.finish_reason)
 
 
 @pytest.mark.parametrize(
@@ -288,8 +290,8 @@ def test_what_keeps_a_connection_open_breaks_no_answer_off(event: bytes) -> None
     ids=["lmdeploy", "OpenAI and vLLM", "vLLM, images"],
 )
 @pytest.mark.parametrize("in_a_200", [False, True])
-def test_too_long_is_told_from_other_refusals(words: str, in_a_200: bool) -> None:
-    """By the servers' own words."""
+def test_too_long_is_recognised_by_its_message(words: str, in_a_200: bool) -> None:
+    """In the words of several servers."""
     error = {"object": "error", "message": words, "code": 400}
     status, content = (200, events({"error": error})) if in_a_200 else (400, json.dumps(error).encode())
 
@@ -297,7 +299,7 @@ def test_too_long_is_told_from_other_refusals(words: str, in_a_200: bool) -> Non
         read_answer(status, content, URL)
 
 
-def test_too_long_is_told_by_openais_code() -> None:
+def test_too_long_is_recognised_by_openais_code() -> None:
     """Whatever the message says."""
     with pytest.raises(TooLong):
         read_answer(400, b'{"error": {"message": "no", "code": "context_length_exceeded"}}', URL)

@@ -1,4 +1,4 @@
-"""What endpoints of many makers take: each refuses the rest as documentation and public reports say."""
+"""Fields that many endpoints accept. Each refuses others in the way that documentation and reports show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from triptych.captioning.engines.openai_server import ServerEngine
 
 
 def detail(body: dict[str, Any], *allowed: str) -> list[dict[str, Any]]:
-    """What pydantic says of fields that aren't allowed, with what was sent quoted."""
+    """The errors of pydantic for fields that aren't allowed, which quote the values sent."""
     return [
         {
             "type": "extra_forbidden",
@@ -142,23 +142,23 @@ DIALECTS: dict[str, tuple[Script, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_what_an_endpoint_does_not_take_is_left_out_and_said_once(name: str) -> None:
-    """And nothing else: what is left out a server fills in by itself."""
+def test_refused_fields_are_left_out_and_reported_once(name: str) -> None:
+    """No other field is left out, since a server fills in missing fields by itself."""
     script, left_out = DIALECTS[name]
-    said: list[str] = []
+    messages: list[str] = []
     with ScriptedEndpoint(script) as endpoint:
-        completion = ask(endpoint, said=said)
+        completion = ask(endpoint, said=messages)
 
     assert (None, CAPTION, 1) == (completion.failure, completion.text, completion.attempts)
     sent = endpoint.asked[-1].body
     assert left_out == {*OPENAI, "top_k", "repetition_penalty"} - sent.keys()
     assert ("max_tokens" in left_out) == (sent.get("max_completion_tokens") == 40)
-    assert len(said) == bool(left_out)
-    assert all(word in said[0] for word in left_out if word != "stream_options")
+    assert len(messages) == bool(left_out)
+    assert all(word in messages[0] for word in left_out if word != "stream_options")
 
 
-def test_tgi_refuses_a_share_of_one() -> None:
-    """Which says nothing, and is left out. Words that don't say that a field isn't known are doubted once."""
+def test_a_refusal_of_a_value_is_doubted_once() -> None:
+    """TGI refuses a top_p of 1. Its message doesn't call the field unknown, so it is sent once more."""
     greedy = msgspec.structs.replace(REQUEST, sampling=GREEDY)
     with ScriptedEndpoint(_tgi) as endpoint:
         completions = ask_in_turn(endpoint, greedy, greedy)
@@ -167,8 +167,8 @@ def test_tgi_refuses_a_share_of_one() -> None:
     assert [True, False, True, False] == ["top_p" in asked.body for asked in endpoint.asked]
 
 
-def test_a_refusal_in_prose_names_no_field() -> None:
-    """Words such as stream and seed count where they are called fields."""
+def test_words_of_prose_are_not_taken_for_fields() -> None:
+    """Words such as stream and seed count only if they are called fields."""
     dialect = Dialect()
 
     assert not dialect.leave_out_named(
@@ -177,8 +177,8 @@ def test_a_refusal_in_prose_names_no_field() -> None:
     assert () == dialect.left_out
 
 
-def test_extra_fields_go_over_all_others_and_are_never_left_out() -> None:
-    """null leaves a field out by hand."""
+def test_extra_fields_override_all_others_and_are_never_left_out() -> None:
+    """A value of null leaves a field out."""
     extra = {"chat_template_kwargs": {"enable_thinking": False}, "top_k": None, "temperature": 0.2}
     with ScriptedEndpoint(
         unless(lambda body: "top_p" not in body, lambda _: refuse(400, "unknown field top_p"))
@@ -190,8 +190,8 @@ def test_extra_fields_go_over_all_others_and_are_never_left_out() -> None:
     assert (0.2, False, False) == (body["temperature"], "top_k" in body, "top_p" in body)
 
 
-def test_what_an_endpoint_takes_is_learned_from_one_request_before_the_others() -> None:
-    """The first is alone until it has ended, so a strict endpoint refuses one and not all."""
+def test_accepted_fields_are_learned_from_one_request_before_the_others() -> None:
+    """The first request is alone until it has ended, so a strict endpoint refuses only one."""
     strict = unless(lambda body: "top_k" not in body, lambda _: refuse(400, "unknown field top_k"))
     with ScriptedEndpoint(
         lambda asked: Reply(200, [0.1, *strict(asked).pieces]) if "top_k" not in asked.body else strict(asked)
@@ -215,15 +215,15 @@ def test_what_an_endpoint_takes_is_learned_from_one_request_before_the_others() 
         "seeds of 7 and higher: seed not supported",
     ],
 )
-def test_a_field_is_left_out_in_whatever_words_it_is_refused(words: str) -> None:
-    """And nothing else is."""
+def test_a_refused_field_is_left_out_whatever_the_message(words: str) -> None:
+    """No other field is."""
     with ScriptedEndpoint(lambda a: refuse(400, words) if "seed" in a.body else well(a)) as endpoint:
         assert CAPTION == ask(endpoint).text
 
     assert 0.7 == endpoint.asked[-1].body["temperature"]
 
 
-def test_of_two_fields_that_exclude_each_other_temperature_stays() -> None:
+def test_temperature_stays_if_it_and_another_field_exclude_each_other() -> None:
     """A greedy answer needs it."""
 
     def one(asked: Asked) -> Reply:
@@ -236,8 +236,8 @@ def test_of_two_fields_that_exclude_each_other_temperature_stays() -> None:
     assert "top_p" not in endpoint.asked[1].body and 0.7 == endpoint.asked[1].body["temperature"]
 
 
-def test_bounds_that_exclude_each_other_cost_neither() -> None:
-    """Another field that is named goes first."""
+def test_a_token_limit_stays_if_another_field_is_named_as_well() -> None:
+    """The other field is left out first."""
     dialect = Dialect()
 
     assert dialect.leave_out_named("'max_tokens', 'max_completion_tokens' and 'seed' cannot both be set")
@@ -246,8 +246,8 @@ def test_bounds_that_exclude_each_other_cost_neither() -> None:
 
 
 @pytest.mark.parametrize("words", ["invalid request", "With this model logprobs are not supported"])
-def test_probabilities_that_are_refused_are_left_out(words: str) -> None:
-    """Also where the refusal names no field: a trial has what the refused request had."""
+def test_refused_probabilities_are_left_out(words: str) -> None:
+    """Even if the refusal names no field: a trial has the same fields as the refused request."""
     asks = msgspec.structs.replace(REQUEST, top_logprobs=5)
     script = unless(lambda body: "logprobs" not in body, lambda _: refuse(400, words))
     with ScriptedEndpoint(script) as endpoint:
@@ -259,8 +259,8 @@ def test_probabilities_that_are_refused_are_left_out(words: str) -> None:
     assert 0.7 == endpoint.asked[-1].body["temperature"]
 
 
-def test_a_trial_costs_a_job_none_of_its_fields() -> None:
-    """TGI takes a top_p of 0.9, and refuses 1, which a trial of greedy answers would have."""
+def test_a_trial_costs_a_job_no_field() -> None:
+    """TGI accepts a top_p of 0.9 and refuses 1, which a greedy trial would have."""
     bad = refuse(400, "cannot identify image file")
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda asked: bad if len(endpoint.asked) == 1 else _tgi(asked)
@@ -279,18 +279,18 @@ QUOTED = (
 
 
 def test_a_refused_image_whose_refusal_quotes_the_request_costs_no_field() -> None:
-    """It is refused without them as well, and the next one is asked for with all."""
+    """It is refused without the quoted fields as well, and the next request has all fields."""
     bad = msgspec.structs.replace(REQUEST, prompt="A bad one.")
     words = f"cannot identify image file; {QUOTED}"
-    said: list[str] = []
+    messages: list[str] = []
     with ScriptedEndpoint(
         lambda asked: refuse(400, words) if "A bad one." in json.dumps(asked.body) else well(asked)
     ) as endpoint:
-        completions = ask_in_turn(endpoint, bad, REQUEST, said=said)
+        completions = ask_in_turn(endpoint, bad, REQUEST, said=messages)
 
     assert [True, False] == [completion.failure is not None for completion in completions]
     assert {*OPENAI, "top_k", "repetition_penalty"} == endpoint.asked[-1].body.keys()
-    assert [] == said
+    assert [] == messages
 
 
 @pytest.mark.parametrize(
@@ -304,8 +304,8 @@ def test_a_refused_image_whose_refusal_quotes_the_request_costs_no_field() -> No
     ],
 )
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_error_that_passes_costs_no_field(status: int, words: str, times: int) -> None:
-    """Whatever it names: the same fields are served when it has passed."""
+def test_a_transient_error_costs_no_field(status: int, words: str, times: int) -> None:
+    """Whatever it names: the same fields are accepted afterwards."""
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda a: refuse(status, words) if len(endpoint.asked) <= times else well(a)
         completions = ask_in_turn(endpoint, REQUEST, REQUEST)
@@ -314,8 +314,8 @@ def test_an_error_that_passes_costs_no_field(status: int, words: str, times: int
     assert {*OPENAI, "top_k", "repetition_penalty"} == endpoint.asked[-1].body.keys()
 
 
-def test_a_caption_is_made_with_all_fields_that_are_taken() -> None:
-    """Also where a refusal that passes by itself has named some."""
+def test_a_caption_is_made_with_all_accepted_fields() -> None:
+    """Even if a transient refusal has named some."""
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda asked: (
             refuse(400, f"cannot open the image; {QUOTED}")
@@ -328,8 +328,8 @@ def test_a_caption_is_made_with_all_fields_that_are_taken() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, None])
-def test_without_a_stream_there_are_no_options_of_it(stream: bool | None) -> None:
-    """OpenAI refuses them then; who names them gets them."""
+def test_stream_options_are_not_sent_without_a_stream(stream: bool | None) -> None:
+    """OpenAI refuses them then. If the user sets them, they are sent."""
     named = {"stream": stream, "stream_options": {"include_usage": False}}
 
     assert "stream_options" not in json.loads(Dialect({"stream": stream}).body(MODEL, REQUEST))

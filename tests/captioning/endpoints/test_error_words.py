@@ -1,4 +1,4 @@
-"""Errors in the words of many servers: what is too long, and what is not."""
+"""Error messages of many servers: which of them mean that a request is too long."""
 
 from __future__ import annotations
 
@@ -150,14 +150,14 @@ REFUSED = [
 
 @pytest.mark.parametrize("status", [400, 422, 500])
 @pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG)
-def test_too_long_in_the_words_of_many_servers(words: str, status: int) -> None:
-    """A size, and that it is too much: half the tiles may help."""
+def test_too_long_is_recognised_in_the_words_of_many_servers(words: str, status: int) -> None:
+    """They name a size and say that it is too much. Half the tiles may help."""
     assert TooLong is type(error_for(status, words, "http://host/v1"))
 
 
 @pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG)
-def test_too_long_leaves_no_field_out(words: str) -> None:
-    """Though the bound on a caption's length is named: without it a caption would have none."""
+def test_too_long_costs_no_field(words: str) -> None:
+    """Even if max_tokens is named: without it, a caption's length would have no limit."""
     with ScriptedEndpoint(lambda _: refuse(400, words)) as endpoint:
         completion = ask(endpoint)
 
@@ -173,8 +173,8 @@ def test_other_refusals_are_not_too_long(words: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 500])
 @pytest.mark.parametrize("words", OTHER_LIMITS)
-def test_what_exceeds_another_limit_is_not_too_long(words: str, status: int) -> None:
-    """A time, a queue, a rate, a plan: half the tiles would be sent for nothing."""
+def test_exceeding_another_limit_is_not_too_long(words: str, status: int) -> None:
+    """It may be a limit of time, of a queue, a rate or a plan. Half the tiles wouldn't help."""
     assert (Transient if status == 500 else Refused) is type(error_for(status, words, "http://host/v1"))
 
 
@@ -192,13 +192,13 @@ def test_what_exceeds_another_limit_is_not_too_long(words: str, status: int) -> 
         (402, Refused),
     ],
 )
-def test_statuses_whatever_is_said(status: int, kind: type[RequestError]) -> None:
-    """A gateway's page has a body, which is no word on a request's size."""
+def test_some_statuses_decide_whatever_the_message_says(status: int, kind: type[RequestError]) -> None:
+    """An HTML page of a gateway has a body element, which has nothing to do with the request's body."""
     page = "<html><head><title>Error</title></head><body>Sorry, we exceed ourselves.</body></html>"
     assert kind is type(error_for(status, page, "http://host/v1"))
 
 
-def test_what_is_shown_is_one_line_that_moves_no_cursor() -> None:
-    """Escapes and line breaks of a server's words, and no more than a beginning."""
+def test_an_excerpt_is_one_line_that_moves_no_cursor() -> None:
+    """Escape sequences and line breaks are made harmless, and only the beginning is shown."""
     assert "a \\x1b]0;PWNED\\x07 b" == excerpt("a\n\x1b]0;PWNED\x07   b")
     assert len(excerpt("x" * 10**6)) < 400

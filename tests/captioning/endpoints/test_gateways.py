@@ -37,23 +37,25 @@ from triptych.captioning.engines.openai_server import ServerEngine
     ],
     ids=["STOP", "eos", "null and [DONE]", "parts", "BOM", "pings", "whole", "old completions", "reasoning"],
 )
-def test_answers_of_other_gateways(reply: Reply) -> None:
-    """The caption, and that it came to its end by itself."""
+def test_answers_in_the_forms_of_many_gateways_are_read(reply: Reply) -> None:
+    """With the caption and the finish reason "stop" for each."""
     with ScriptedEndpoint(lambda _: reply) as endpoint:
         completion = ask(endpoint)
 
     assert (None, CAPTION, "stop") == (completion.failure, completion.text, completion.finish_reason)
 
 
-def test_a_bound_on_bytes_is_said_once() -> None:
-    """With the setting, and the server's own."""
+def test_a_limit_in_bytes_is_reported_once() -> None:
+    """With the settings that help, Triptych's and the server's."""
     page = Reply(413, [b"<html><title>413 Request Entity Too Large</title></html>"])
-    said: list[str] = []
+    messages: list[str] = []
     with ScriptedEndpoint(lambda _: page) as endpoint:
-        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), say=said.append)
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), say=messages.append)
         failures = [completion.failure or "" for completion in engine.caption([REQUEST] * 3)]
         engine.close()
 
-    assert 1 == len(said)
-    assert "half its tiles: set captioning.max_tiles lower, or raise its bound (nginx: client_max" in said[0]
+    assert 1 == len(messages)
+    assert (
+        "half its tiles: set captioning.max_tiles lower, or raise its bound (nginx: client_max" in messages[0]
+    )
     assert all(failure.startswith("too long: ") for failure in failures)

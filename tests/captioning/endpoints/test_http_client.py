@@ -1,4 +1,4 @@
-"""One way for all requests: proxies, redirects, certificates, bounds, and answers cut anywhere."""
+"""The HTTP client: proxies, redirects, certificates, limits, and answers cut anywhere."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from triptych.captioning.tiling import trial_jpeg
 from triptych.errors import SetupError
 
 REQUEST = CaptionRequest(id="single_en:a.jpg", prompt="Go.", images=(trial_jpeg(56),), max_tokens=40)
-NO_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment without proxies, for a start."""
-    for name in NO_PROXIES:
+    """An environment without proxies."""
+    for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -79,7 +79,7 @@ def ask(url: str, *, limits: RequestLimits | None = None, **settings: Any) -> Co
 def test_proxies_come_from_the_environment(
     url: str, no_proxy: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the scheme, but for what no_proxy names, networks included; this machine is never one's proxy's."""
+    """By scheme, except for hosts and networks in no_proxy. This machine is never reached through a proxy."""
     monkeypatch.setenv("http_proxy", "proxy:3128")
     monkeypatch.setenv("HTTPS_PROXY", "http://secure:3128")
     monkeypatch.setenv("no_proxy", no_proxy)
@@ -87,8 +87,8 @@ def test_proxies_come_from_the_environment(
     assert expected == proxy_for(url)
 
 
-def test_a_proxy_of_another_kind_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what to set."""
+def test_a_proxy_of_another_kind_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says what to set."""
     monkeypatch.setenv("all_proxy", "socks5://proxy:1080")
 
     with pytest.raises(SetupError, match=r"names a socks5 proxy for http://gpu1.*no_proxy=gpu1"):
@@ -97,7 +97,7 @@ def test_a_proxy_of_another_kind_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_models_and_captions_go_through_the_same_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets whole URLs and its login; errors name it, without its password."""
+    """It gets full URLs and its login. Errors name it, without its password."""
 
     def relay(asked: Asked) -> Reply:
         return refuse(502, "no such host: hunter-0815") if "captions" in asked.headers else well(asked)
@@ -117,8 +117,8 @@ def test_models_and_captions_go_through_the_same_proxy(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("of_models", [True, False])
-def test_a_redirect_is_one_line_and_not_followed(status: int, of_models: bool) -> None:
-    """A POST would become a GET, and the key would go elsewhere."""
+def test_a_redirect_is_reported_in_one_line_and_not_followed(status: int, of_models: bool) -> None:
+    """A POST would become a GET, and the key would be sent to another server."""
     path = "models" if of_models else "chat/completions"
     away = Reply(status, [b""], {"Location": f"https://other.host/v1/{path}"})
     with (
@@ -132,8 +132,8 @@ def test_a_redirect_is_one_line_and_not_followed(status: int, of_models: bool) -
 
 @pytest.mark.parametrize("status", [301, 307, 308])
 @pytest.mark.parametrize("is_relative", [True, False])
-def test_a_slash_that_a_server_wants_is_put_behind_its_paths(status: int, is_relative: bool) -> None:
-    """A redirect to the same path with a slash needs nobody, and is met once."""
+def test_a_trailing_slash_that_a_server_requires_is_added(status: int, is_relative: bool) -> None:
+    """A redirect to the same path with a slash is followed, and occurs once per path."""
     with ScriptedEndpoint() as endpoint:
         slashed = ScriptedEndpoint.reply_to
 
@@ -163,15 +163,15 @@ def test_a_slash_that_a_server_wants_is_put_behind_its_paths(status: int, is_rel
         ("http://[", r"to http://\[ \(HTTP 307\)"),
     ],
 )
-def test_where_a_redirect_leads_is_said_in_full(location: str, words: str) -> None:
-    """As a URL that can be named, or that there is none to name."""
+def test_an_error_names_the_full_redirect_target(location: str, words: str) -> None:
+    """As a URL to use instead. Otherwise it says that there is none."""
     away = Reply(307, [b""], {"Location": location})
     with ScriptedEndpoint(lambda _: away) as endpoint, pytest.raises(SetupError, match=words):
         ask(endpoint.url)
 
 
-def test_no_netrc_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """A login of another program's isn't sent."""
+def test_netrc_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """The login of another program isn't sent."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password hunter-0815\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -181,8 +181,8 @@ def test_no_netrc_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Non
     assert "Authorization" not in endpoint.asked[0].headers
 
 
-def test_certificates_that_cannot_be_read_are_one_line(tmp_path: Any) -> None:
-    """A file that isn't there, and one of something else."""
+def test_unreadable_certificates_are_reported_in_one_line(tmp_path: Any) -> None:
+    """A missing file, and one without a certificate."""
     (tmp_path / "no.pem").write_text("nothing")
     for name in ("missing.pem", "no.pem"):
         with pytest.raises(SetupError, match=rf"ca_file .*{name} can't be read"):
@@ -190,8 +190,8 @@ def test_certificates_that_cannot_be_read_are_one_line(tmp_path: Any) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
-def test_a_self_signed_endpoint_is_trusted_by_its_file(tmp_path: Any) -> None:
-    """A real TLS server; without the file, under another name, or asked over http it is one line."""
+def test_a_self_signed_endpoint_is_trusted_if_its_certificate_is_given(tmp_path: Any) -> None:
+    """A real TLS server. Without the file, under another name or over HTTP, it is an error of one line."""
     key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "ca.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -218,7 +218,7 @@ def test_a_self_signed_endpoint_is_trusted_by_its_file(tmp_path: Any) -> None:
 
 
 def test_a_list_of_models_is_bounded_in_bytes_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endless, dribbling and compressed beyond measure: one line each, in seconds."""
+    """Endless, slow and extremely compressed lists are each reported in one line, within seconds."""
     monkeypatch.setattr("triptych.captioning.endpoints.served_models.LIST_TIMEOUT_S", 1.0)
     bomb = gzip.compress(bytes(64 * 2**20))
     for models in (
@@ -235,8 +235,8 @@ def test_a_list_of_models_is_bounded_in_bytes_and_time(monkeypatch: pytest.Monke
         assert time.monotonic() - began < 8
 
 
-def test_comments_alone_are_no_tokens() -> None:
-    """They keep a connection open, and not a caption waiting for ever."""
+def test_comments_are_not_tokens() -> None:
+    """They keep a connection open, but a caption doesn't wait forever."""
     limits = RequestLimits(max_attempts=1, patience_s=1.0, first_token_timeout_s=1.0)
     with ScriptedEndpoint(lambda _: Reply(200, [b": ping\n\n", 0.2] * 20)) as endpoint:
         completion = ask(endpoint.url, limits=limits)
@@ -244,28 +244,28 @@ def test_comments_alone_are_no_tokens() -> None:
     assert "gave no token within 1 s" in (completion.failure or "")
 
 
-def test_an_answer_ends_with_its_last_line() -> None:
-    """Though the server keeps the connection open behind it."""
+def test_an_answer_ends_with_done() -> None:
+    """Even if the server keeps the connection open."""
     pieces = [events(delta(content=CAPTION), delta("stop")), 4.0]
     with ScriptedEndpoint(lambda _: Reply(200, pieces, {"Content-Type": "text/event-stream"})) as endpoint:
         limits = RequestLimits(max_attempts=1, token_timeout_s=2.0, timeout_s=3.0)
         assert CAPTION == ask(endpoint.url, limits=limits).text
 
 
-@pytest.mark.parametrize("behind", [[4.0], [b": ka\n\n", 0.2] * 20], ids=["nothing", "comments"])
-def test_an_answer_that_says_why_it_ends_is_whole(behind: list[bytes | float]) -> None:
-    """Though no [DONE] comes and the connection stays open."""
-    pieces = [events(delta(content=CAPTION), delta("stop"), done=False), *behind]
+@pytest.mark.parametrize("after", [[4.0], [b": ka\n\n", 0.2] * 20], ids=["nothing", "comments"])
+def test_an_answer_with_a_finish_reason_is_complete(after: list[bytes | float]) -> None:
+    """Even if no [DONE] follows and the connection stays open."""
+    pieces = [events(delta(content=CAPTION), delta("stop"), done=False), *after]
     with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
         completion = ask(endpoint.url, limits=RequestLimits(max_attempts=1, token_timeout_s=0.5))
 
     assert (None, CAPTION, "stop") == (completion.failure, completion.text, completion.finish_reason)
 
 
-def test_a_finished_answer_does_not_wait_for_a_token_that_will_not_come(
+def test_a_finished_answer_does_not_wait_for_another_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Behind the reason of its end only a count may follow: the slot is free soon."""
+    """After the finish reason, only a token count may follow, so the slot is soon free."""
     monkeypatch.setattr("triptych.captioning.endpoints.http_client.FINISHES_WITHIN_S", 0.3)
     released = threading.Event()
     waited: list[bool] = []
@@ -282,8 +282,8 @@ def test_a_finished_answer_does_not_wait_for_a_token_that_will_not_come(
     assert False not in waited
 
 
-def test_half_an_answer_whose_connection_stays_open_is_none() -> None:
-    """It gave no further token in time."""
+def test_half_an_answer_without_further_tokens_is_a_failure() -> None:
+    """Although the connection stays open."""
     pieces = [events(delta(content=CAPTION[:30]), done=False), 2.0]
     with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
         completion = ask(endpoint.url, limits=RequestLimits(max_attempts=1, token_timeout_s=0.3))
@@ -291,8 +291,8 @@ def test_half_an_answer_whose_connection_stays_open_is_none() -> None:
     assert "gave no further token within 0.3 s" in (completion.failure or "")
 
 
-def test_a_refusal_whose_connection_stays_open_is_one() -> None:
-    """Its status has been said."""
+def test_a_refusal_counts_even_if_the_connection_stays_open() -> None:
+    """Its status is known."""
     pieces = [*refuse(422, "cannot identify image file").pieces, 2.0]
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda asked: Reply(422, pieces) if len(endpoint.asked) == 1 else well(asked)
@@ -302,8 +302,8 @@ def test_a_refusal_whose_connection_stays_open_is_one() -> None:
     assert (completion.failure or "").startswith("refused: ")
 
 
-def test_comments_before_tokens_hide_none() -> None:
-    """What stands behind a comment counts, wherever the pieces are cut."""
+def test_comments_before_tokens_do_not_hide_them() -> None:
+    """Text after a comment counts, wherever the pieces are cut."""
     limits = RequestLimits(max_attempts=1, patience_s=1.0, first_token_timeout_s=1.0, token_timeout_s=1.0)
     pieces: list[bytes | float] = []
     for part in (delta(content=CAPTION[:40]), delta(content=CAPTION[40:]), delta("stop")):
@@ -341,15 +341,15 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_says_the_caption_once(name: str) -> None:
-    """Though the whole message comes again, or each piece says all so far."""
+def test_a_stream_gives_the_caption_once(name: str) -> None:
+    """Even if the whole message is repeated, or each piece contains all text so far."""
     answer = read_answer(200, bytes(STREAMS[name]), "http://host/v1")
 
     assert (CAPTION, "stop") == (answer.text, answer.finish_reason)
 
 
-def test_short_pieces_that_repeat_are_what_was_said() -> None:
-    """A loop, or a doubled word."""
+def test_repeated_short_pieces_are_kept() -> None:
+    """They are a loop or a doubled word of the model."""
     content = events(delta(content="no "), delta(content="no "), delta("stop"))
 
     assert "no no " == read_answer(200, content, "http://host/v1").text
@@ -357,7 +357,7 @@ def test_short_pieces_that_repeat_are_what_was_said() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_stream_may_be_cut_at_any_byte(seed: int) -> None:
-    """Between letters of one character too; the caption is the same."""
+    """Even within a character. The caption is the same."""
     rng = random.Random(seed)
     text = "一只红色的风筝 🪁 飘在麦田上方，两个人站在门边抬头望着它。"
     stream = b": ping\r\n\r\n" + b"".join(

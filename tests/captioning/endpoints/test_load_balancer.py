@@ -1,4 +1,4 @@
-"""Which endpoint gets a request while another asks to be left alone."""
+"""Which endpoint gets a request while another one's Retry-After lasts."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from triptych.captioning.engines.openai_server import ServerEngine
 RETRY_AFTER_S = 3.0
 
 
-def spent(_: Asked) -> Reply:
-    """It has had enough for now."""
+def rate_limited(_: Asked) -> Reply:
+    """HTTP 429 with a Retry-After."""
     return Reply(429, [b"{}"], {"Retry-After": f"{RETRY_AFTER_S:g}"})
 
 
 def slow(asked: Asked) -> Reply:
-    """It takes a while."""
+    """A caption after a short delay."""
     return Reply(200, [0.02, *say(CAPTION).pieces])
 
 
 def caption(count: int, threads: int, *endpoints: ScriptedEndpoint) -> float:
-    """Have so many captions made; returns the seconds that it took."""
+    """Make ``count`` captions. Returns the seconds that it took."""
     engine = ServerEngine(
         ServerConfig(urls=tuple(each.url for each in endpoints)),
         limits=RequestLimits(max_in_flight=4),
@@ -40,9 +40,9 @@ def caption(count: int, threads: int, *endpoints: ScriptedEndpoint) -> float:
     return took_s
 
 
-def test_an_endpoint_that_asks_to_be_left_alone_holds_up_nobody() -> None:
-    """Another one serves: what was refused is sent there at once, and nothing more is sent in vain."""
-    with ScriptedEndpoint(spent) as limited, ScriptedEndpoint(slow) as healthy:
+def test_an_endpoint_with_a_retry_after_blocks_no_request() -> None:
+    """Refused requests are sent to another endpoint at once, and no more are sent to this one."""
+    with ScriptedEndpoint(rate_limited) as limited, ScriptedEndpoint(slow) as healthy:
         took_s = caption(60, 6, limited, healthy)
 
     assert took_s < RETRY_AFTER_S
@@ -50,13 +50,13 @@ def test_an_endpoint_that_asks_to_be_left_alone_holds_up_nobody() -> None:
     assert 60 == len(healthy.asked)
 
 
-def test_it_is_asked_again_when_the_time_has_passed() -> None:
-    """Also where requests wait in line for the other one."""
+def test_an_endpoint_is_asked_again_after_its_retry_after() -> None:
+    """Even if requests are queued for the other one."""
     with (
         ScriptedEndpoint() as limited,
         ScriptedEndpoint(lambda _: Reply(200, [8.0, *say("").pieces])) as hangs,
     ):
-        limited.chat = lambda asked: spent(asked) if len(limited.asked) == 1 else well(asked)
+        limited.chat = lambda asked: rate_limited(asked) if len(limited.asked) == 1 else well(asked)
         engine = ServerEngine(
             ServerConfig(urls=(limited.url, hangs.url)),
             limits=RequestLimits(max_in_flight=1),
@@ -75,8 +75,8 @@ def test_it_is_asked_again_when_the_time_has_passed() -> None:
     assert RETRY_AFTER_S <= took_s < 8.0
 
 
-def test_where_all_ask_to_be_left_alone_the_first_whose_time_has_passed_is_asked() -> None:
-    """And none before."""
+def test_the_endpoint_whose_retry_after_ends_first_is_asked_first() -> None:
+    """If all endpoints have one, none is asked earlier."""
     with ScriptedEndpoint() as one, ScriptedEndpoint() as other:
         for endpoint, seconds in ((one, "1"), (other, "30")):
             endpoint.chat = lambda asked, it=endpoint, s=seconds: (
@@ -88,8 +88,8 @@ def test_where_all_ask_to_be_left_alone_the_first_whose_time_has_passed_is_asked
     assert [2, 1] == [len(one.asked), len(other.asked)]
 
 
-def test_nothing_is_sent_into_the_pause_that_the_only_endpoint_asks_for() -> None:
-    """What waits in line waits as well; and what was refused comes later than that."""
+def test_nothing_is_sent_during_the_retry_after_of_the_only_endpoint() -> None:
+    """Queued requests wait too, like the refused one."""
     asked_at: list[float] = []
 
     def limited(asked: Asked) -> Reply:

@@ -1,4 +1,4 @@
-"""Texts that a gateway sends more often than once, in the forms in which it does."""
+"""Texts that a gateway sends more than once, in all forms in which it does so."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ THOUGHT = ["<think>", "a bird?", "</think>\n\n"]
         [TEXT[:end] for end in range(1, len(TEXT) + 1)],
     ],
 )
-def test_a_text_that_comes_again_is_said_once(pieces: list[str]) -> None:
-    """Whole, piece by piece, twice, behind thoughts, or growing."""
+def test_a_repeated_text_is_returned_once(pieces: list[str]) -> None:
+    """Repeated whole, piece by piece, twice, after thoughts, or growing."""
     assert TEXT == without_repeated_text(pieces).strip()
 
 
@@ -44,6 +44,6 @@ def test_a_text_that_comes_again_is_said_once(pieces: list[str]) -> None:
         [*THOUGHT, *PIECES],
     ],
 )
-def test_what_a_model_repeats_by_itself_stays(pieces: list[str]) -> None:
-    """A loop, or a doubled word; and blanks at the ends."""
+def test_repetitions_by_the_model_are_kept(pieces: list[str]) -> None:
+    """A loop, or a doubled word. So are blanks at the ends."""
     assert "".join(pieces) == without_repeated_text(pieces)

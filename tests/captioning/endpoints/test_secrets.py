@@ -1,4 +1,4 @@
-"""What is sent in secret is never seen again."""
+"""Secrets that are sent never appear in messages, captions or files."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ KEY = 'sk-test/0123456789+"quoted'
         KEY[:15] + "...",
     ],
 )
-def test_a_key_is_taken_out_in_every_form_in_which_it_is_quoted(quoted: str) -> None:
-    """As it is, escaped, encoded, or cut."""
-    said = Secrets([KEY]).removed(f"bad header Authorization: Bearer {quoted}, try again")
+def test_a_key_is_removed_in_every_form_in_which_it_is_quoted(quoted: str) -> None:
+    """Verbatim, escaped, encoded or cut."""
+    cleaned = Secrets([KEY]).removed(f"bad header Authorization: Bearer {quoted}, try again")
 
-    assert "0123" not in said
-    assert "try again" in said
+    assert "0123" not in cleaned
+    assert "try again" in cleaned
 
 
-def test_a_plain_word_that_is_a_key_stays_in_captions() -> None:
-    """Local servers want any key, such as EMPTY; a caption may say the word."""
+def test_a_key_that_is_a_plain_word_stays_in_captions() -> None:
+    """Local servers accept any key, such as EMPTY, and a caption may contain the word."""
     secrets = Secrets(["ollama", "sk-test-12345"])
 
     assert "An ollama sign, (removed)." == secrets.removed_from_caption("An ollama sign, sk-test-12345.")
@@ -49,7 +49,7 @@ def test_a_plain_word_that_is_a_key_stays_in_captions() -> None:
 
 @pytest.mark.parametrize("value", ["", " \n", "sk-\nhidden", "sk-hidd\u00e9n", "sk-\x1bhidden"])
 def test_a_key_that_cannot_be_sent_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """Its value isn't shown."""
+    """The value isn't shown."""
     monkeypatch.setenv("A_KEY", value)
 
     with pytest.raises(SetupError, match=r"captioning\.server\.api_key_env names A_KEY") as raised:
@@ -57,8 +57,8 @@ def test_a_key_that_cannot_be_sent_is_refused_by_name(monkeypatch: pytest.Monkey
     assert "hid" not in str(raised.value)
 
 
-def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key is trimmed. A login's password is a secret too, decoded as well."""
+def test_keys_and_header_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is stripped. The decoded password of a login is a secret too."""
     monkeypatch.setenv("A_KEY", " sk-1234567\n")
     monkeypatch.setenv("LOGIN", base64.b64encode(b"somebody:hunter-pass").decode())
 
@@ -80,7 +80,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_headers_that_would_store_a_secret_or_cannot_be_sent_are_refused(headers: dict[str, str]) -> None:
-    """With how to write them, and without their value."""
+    """The error says how to write them, and doesn't show the value."""
     with pytest.raises(UsageError, match=r"captioning\.server\.headers") as raised:
         ServerConfig(headers=headers)
     assert "hidden" not in str(raised.value)
@@ -109,7 +109,7 @@ def test_a_key_that_an_endpoint_quotes_reaches_no_file(
 
 
 def test_a_refused_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the endpoint says of it."""
+    """Even if the endpoint quotes it."""
     monkeypatch.setenv("A_KEY", "sk-0123456789abcdef")
     no_entry = refuse(401, "Incorrect API key: sk-0123456789abcdef")
     with (
@@ -128,13 +128,13 @@ def _files(folder: Path) -> list[Path]:
     "body", [{"api_key": "sk-1"}, {"a": {"Authorization": "x"}}, {"a": [{"password": "x"}]}]
 )
 def test_a_secret_in_the_body_is_refused(body: dict[str, object]) -> None:
-    """It would be stored with the run, and stand in the card."""
+    """It would be stored with the run, and appear in the card."""
     with pytest.raises(UsageError, match="no secret, which would be stored") as caught:
         ServerConfig(extra_body=body)
 
     assert "sk-1" not in str(caught.value)
 
 
-def test_tokens_of_a_model_are_no_secrets() -> None:
-    """Nor is what says nothing."""
+def test_tokens_of_a_model_are_not_secrets() -> None:
+    """Nor is an empty value."""
     ServerConfig(extra_body={"eos_token": "<|im_end|>", "max_tokens": 5, "api_key": None, "top_k": 1})

@@ -1,4 +1,4 @@
-"""Which model endpoints serve, and where: lists of models, trials, and forms of an address."""
+"""Which model endpoints serve, and at which address: lists of models, and trial requests."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from triptych.errors import SetupError
     ],
     ids=["404", "405", "empty", "HTML", "null", "nested", "others", "unprintable"],
 )
-def test_a_model_that_is_not_listed_is_tried_with_one_picture(models: Reply) -> None:
-    """The answer decides; with no name to ask for, it is one line."""
+def test_an_unlisted_model_is_tried_with_one_picture(models: Reply) -> None:
+    """The answer decides. If no model is named, an error of one line is raised."""
     with ScriptedEndpoint(models=models) as endpoint:
         assert CAPTION == ask(endpoint, MODEL).text
         assert 2 == len(endpoint.asked)
@@ -46,8 +46,8 @@ def test_a_model_that_is_not_listed_is_tried_with_one_picture(models: Reply) -> 
             ask(endpoint, MODEL)
 
 
-def test_forms_of_a_list_of_models() -> None:
-    """OpenAI's, and those of gateways that have their own."""
+def test_lists_of_models_are_read_in_many_forms() -> None:
+    """In OpenAI's form, and in gateways' own."""
     for body in (
         b'{"data": [{"id": "acme/looker"}]}',
         b'\xef\xbb\xbf{"models": [{"name": "acme/looker"}]}'[3:],
@@ -74,7 +74,7 @@ def test_forms_of_a_list_of_models() -> None:
     ],
 )
 def test_an_endpoint_is_found_with_or_without_a_version(served_at: str, written: str, models: Reply) -> None:
-    """By its list of models, or by a trial where it has none; and is asked there from then on."""
+    """By its list of models, or by a trial if it has none. Captions are asked for at the same address."""
     with ScriptedEndpoint(models=models, path=served_at) as endpoint:
         endpoint.url = f"http://127.0.0.1:{endpoint.port}{written}"
         assert CAPTION == ask(endpoint, MODEL).text
@@ -82,8 +82,8 @@ def test_an_endpoint_is_found_with_or_without_a_version(served_at: str, written:
     assert f"{served_at}/chat/completions" == endpoint.paths[-1]
 
 
-def test_an_endpoint_that_is_at_neither_is_one_line() -> None:
-    """Which names the URL as it was given."""
+def test_an_endpoint_at_neither_address_is_reported_in_one_line() -> None:
+    """The line names both addresses."""
     with (
         ScriptedEndpoint(path="/elsewhere") as endpoint,
         pytest.raises(
@@ -96,12 +96,12 @@ def test_an_endpoint_that_is_at_neither_is_one_line() -> None:
 
 
 def open_engine(*endpoints: ScriptedEndpoint, model: str = "") -> ServerEngine:
-    """One that asks all of them."""
+    """An engine that asks all of them."""
     return ServerEngine(ServerConfig(urls=tuple(each.url for each in endpoints)), model)
 
 
-def test_endpoints_that_list_different_models_need_a_name() -> None:
-    """Many servers answer to any name: captions of two models would be in one job under one's name."""
+def test_endpoints_that_list_different_models_require_a_name() -> None:
+    """Many servers answer to any name, so captions of two models would be mixed under one name."""
     with (
         ScriptedEndpoint(models=listed("qwen2.5-vl-7b")) as one,
         ScriptedEndpoint(models=listed("gemma-3-4b.gguf")) as other,
@@ -114,8 +114,8 @@ def test_endpoints_that_list_different_models_need_a_name() -> None:
     assert [] == one.asked + other.asked
 
 
-def test_a_name_that_all_answer_to_is_a_users_word() -> None:
-    """Lists may differ then."""
+def test_a_name_that_all_endpoints_answer_to_is_used() -> None:
+    """Even if their lists differ."""
     with ScriptedEndpoint(models=listed("a")) as one, ScriptedEndpoint(models=listed("b")) as other:
         engine = open_engine(one, other, model="alias")
         engine.close()
@@ -126,8 +126,8 @@ def test_a_name_that_all_answer_to_is_a_users_word() -> None:
 @pytest.mark.parametrize(
     "lists", [(listed(MODEL), listed("other", MODEL)), (listed(MODEL), listed()), (listed(), listed(MODEL))]
 )
-def test_the_one_model_that_all_lists_have_is_asked(lists: tuple[Reply, Reply]) -> None:
-    """Where there is no list a trial decides."""
+def test_the_only_model_in_all_lists_is_used(lists: tuple[Reply, Reply]) -> None:
+    """A trial decides for an endpoint without a list."""
     with ScriptedEndpoint(models=lists[0]) as one, ScriptedEndpoint(models=lists[1]) as other:
         engine = open_engine(one, other)
         engine.close()
@@ -135,24 +135,26 @@ def test_the_one_model_that_all_lists_have_is_asked(lists: tuple[Reply, Reply]) 
     assert {"served_model": MODEL} == engine.identity
 
 
-def test_an_endpoint_that_comes_late_with_another_model_is_left_alone() -> None:
-    """It is asked for its list when it comes; what it would say is no caption of the run's model."""
+def test_an_endpoint_that_is_up_late_with_another_model_is_not_used() -> None:
+    """Its list is read once it is up. Its captions would not be those of the run's model."""
     with ScriptedEndpoint() as there, ScriptedEndpoint(models=refuse(503, "loading")) as late:
-        said: list[str] = []
-        engine = ServerEngine(ServerConfig(urls=(late.url, there.url)), say=said.append, first_pause_s=0.01)
+        messages: list[str] = []
+        engine = ServerEngine(
+            ServerConfig(urls=(late.url, there.url)), say=messages.append, first_pause_s=0.01
+        )
         late.models = listed("gemma-3-4b.gguf")
-        while not said:
+        while not messages:
             assert engine.caption([REQUEST])[0].failure is None
         engine.close()
 
     assert [] == late.asked
-    assert f"{late.url} serves gemma-3-4b.gguf, not {MODEL}: not used" in said[0]
+    assert f"{late.url} serves gemma-3-4b.gguf, not {MODEL}: not used" in messages[0]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429])
 @pytest.mark.parametrize("model", [MODEL, ""])
-def test_a_list_that_is_not_given_now_is_asked_for_again(status: int, model: str) -> None:
-    """Too many questions are no word on what is served."""
+def test_a_temporarily_refused_list_is_requested_again(status: int, model: str) -> None:
+    """A busy endpoint may serve the model."""
     with ScriptedEndpoint() as endpoint:
         serve = endpoint.reply_to
 
@@ -162,14 +164,14 @@ def test_a_list_that_is_not_given_now_is_asked_for_again(status: int, model: str
             return refuse(status, "slow down") if first else answer
 
         endpoint.reply_to = reply  # type: ignore[method-assign]
-        said: list[str] = []
-        assert CAPTION == ask(endpoint, model, said=said).text
+        messages: list[str] = []
+        assert CAPTION == ask(endpoint, model, said=messages).text
 
     assert 1 == len(endpoint.asked)
-    assert f"is busy (HTTP {status}): asked again in" in said[0]
+    assert f"is busy (HTTP {status}): asked again in" in messages[0]
 
 
-def test_a_list_that_is_never_given_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_is_always_refused_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless the model is named: then a trial decides."""
     monkeypatch.setattr("triptych.captioning.endpoints.served_models.TRIES", 2)
     with ScriptedEndpoint(models=refuse(429, "slow down")) as endpoint:
@@ -181,15 +183,15 @@ def test_a_list_that_is_never_given_is_one_line(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_trial_that_cannot_be_served_now_is_tried_again(status: int) -> None:
-    """It isn't the name's fault."""
+def test_a_temporarily_refused_trial_is_repeated(status: int) -> None:
+    """The name isn't to blame."""
     with ScriptedEndpoint(models=listed()) as endpoint:
         endpoint.chat = lambda a: refuse(status, "slow down") if len(endpoint.asked) == 1 else well(a)
         assert CAPTION == ask(endpoint, MODEL).text
 
 
-def test_a_trial_that_is_never_served_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which doesn't blame the name."""
+def test_a_trial_that_is_always_refused_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line doesn't blame the name."""
     monkeypatch.setattr("triptych.captioning.endpoints.served_models.TRIES", 2)
     with (
         ScriptedEndpoint(lambda _: refuse(429, "slow down"), models=listed()) as endpoint,

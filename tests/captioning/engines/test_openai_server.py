@@ -1,4 +1,4 @@
-"""The engine that asks endpoints, against a real HTTP server that runs the model and can misbehave."""
+"""The server engine, against a real HTTP server that runs the model and can misbehave."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ REQUEST = CaptionRequest(
 )
 
 
-def asking(*servers: ChatServer, api_key_env: str | None = None, **settings: object) -> ServerEngine:
-    """An engine that hardly pauses."""
+def engine_for(*servers: ChatServer, api_key_env: str | None = None, **settings: object) -> ServerEngine:
+    """An engine that asks these servers, and hardly pauses."""
     config = ServerConfig(urls=tuple(server.url for server in servers), api_key_env=api_key_env)
     return ServerEngine(config, limits=RequestLimits(**settings), first_pause_s=0.01)
 
 
 def ask(*servers: ChatServer, **settings: object) -> Completion:
     """The completion of REQUEST."""
-    engine = asking(*servers, **settings)
+    engine = engine_for(*servers, **settings)
     try:
         return engine.caption([REQUEST])[0]
     finally:
         engine.close()
 
 
-def test_an_endpoint_says_word_for_word_what_the_in_process_engine_says(
+def test_captions_of_an_endpoint_equal_those_of_the_in_process_engine(
     chat_server: ChatServer, tiny_engine: TransformersEngine
 ) -> None:
-    """On single images and sets, many at a time: text, finish reason and token counts."""
+    """On single images and sets, several at a time: text, finish reason and token counts."""
     requests = [
         CaptionRequest(
             id=f"{number}",
@@ -57,7 +57,7 @@ def test_an_endpoint_says_word_for_word_what_the_in_process_engine_says(
         )
         for number in range(12)
     ]
-    engine = asking(chat_server)
+    engine = engine_for(chat_server)
 
     with ThreadPoolExecutor(6) as pool:
         asked = [completions[0] for completions in pool.map(lambda r: engine.caption([r]), requests)]
@@ -67,9 +67,9 @@ def test_an_endpoint_says_word_for_word_what_the_in_process_engine_says(
 
 
 def test_a_request_is_greedy_in_openais_form_with_data_urls(chat_server: ChatServer) -> None:
-    """Images numbered in the words between them; top_k for servers that sample whatever is said."""
+    """Text before each image numbers it. top_k is for servers that sample whatever the temperature is."""
     pair = CaptionRequest(id="x", prompt="Compare.", images=REQUEST.images * 2, max_tokens=7)
-    engine = asking(chat_server)
+    engine = engine_for(chat_server)
     engine.caption([pair])
     engine.close()
 
@@ -87,7 +87,7 @@ def test_a_request_is_greedy_in_openais_form_with_data_urls(chat_server: ChatSer
 def test_the_key_is_taken_from_the_environment(
     chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And sent as a bearer token."""
+    """It is sent as a bearer token."""
     monkeypatch.setenv("ENDPOINT_KEY", "s3cret")
 
     ask(chat_server, api_key_env="ENDPOINT_KEY")
@@ -95,18 +95,18 @@ def test_the_key_is_taken_from_the_environment(
     assert "Bearer s3cret" == chat_server.headers[0]["Authorization"]
 
 
-def test_a_key_variable_that_is_not_set_is_one_line(chat_server: ChatServer) -> None:
-    """With what to type."""
+def test_an_unset_key_variable_is_reported_in_one_line(chat_server: ChatServer) -> None:
+    """With the command that sets it."""
     with pytest.raises(SetupError, match="names NO_SUCH_KEY, which is not set; export NO_SUCH_KEY=KEY"):
-        asking(chat_server, api_key_env="NO_SUCH_KEY")
+        engine_for(chat_server, api_key_env="NO_SUCH_KEY")
 
 
 @pytest.mark.parametrize(
     "mishap",
     ["500", "503", "404", "500 in a 200", "dead node in a 200", "abort", "malformed", "no choices", "reset"],
 )
-def test_a_fault_that_may_pass_is_tried_again(chat_server: ChatServer, mishap: str) -> None:
-    """Twice the fault, then the caption, which counts its attempts."""
+def test_a_transient_fault_is_retried(chat_server: ChatServer, mishap: str) -> None:
+    """After two faults comes the caption, which counts its attempts."""
     chat_server.mishaps.extend([mishap, mishap])
 
     completion = ask(chat_server)
@@ -116,8 +116,8 @@ def test_a_fault_that_may_pass_is_tried_again(chat_server: ChatServer, mishap: s
 
 
 @pytest.mark.parametrize("limit", ["timeout_s", "first_token_timeout_s", "token_timeout_s"])
-def test_an_answer_that_does_not_come_in_time_is_tried_again(chat_server: ChatServer, limit: str) -> None:
-    """A hanging request doesn't hold up the run for ever, wherever it hangs."""
+def test_an_answer_that_times_out_is_retried(chat_server: ChatServer, limit: str) -> None:
+    """A hanging request doesn't block the run forever, wherever it hangs."""
     chat_server.mishaps.append("hang after a token" if limit == "token_timeout_s" else "hang")
 
     completion = ask(chat_server, **{limit: 3.0})
@@ -125,9 +125,9 @@ def test_an_answer_that_does_not_come_in_time_is_tried_again(chat_server: ChatSe
     assert (None, 2) == (completion.failure, completion.attempts)
 
 
-@pytest.mark.parametrize(("mishap", "said"), [("400", "planned 400"), ("400 in a 200", "bad image")])
-def test_a_refusal_is_recorded_at_once(chat_server: ChatServer, mishap: str, said: str) -> None:
-    """With the endpoint's own words."""
+@pytest.mark.parametrize(("mishap", "words"), [("400", "planned 400"), ("400 in a 200", "bad image")])
+def test_a_refusal_is_recorded_at_once(chat_server: ChatServer, mishap: str, words: str) -> None:
+    """With the endpoint's own message."""
     chat_server.mishaps.append(mishap)
 
     completion = ask(chat_server)
@@ -135,11 +135,11 @@ def test_a_refusal_is_recorded_at_once(chat_server: ChatServer, mishap: str, sai
     assert 1 == completion.attempts
     assert completion.failure is not None
     assert completion.failure.startswith("refused: ")
-    assert said in completion.failure
+    assert words in completion.failure
 
 
-def test_a_fault_that_does_not_pass_is_recorded(chat_server: ChatServer) -> None:
-    """After max_attempts, while the endpoint still says that it serves."""
+def test_a_persistent_fault_is_recorded(chat_server: ChatServer) -> None:
+    """After max_attempts, if the endpoint still lists its model."""
     chat_server.mishaps.extend(["500"] * 3)
 
     completion = ask(chat_server, max_attempts=3)
@@ -148,11 +148,11 @@ def test_a_fault_that_does_not_pass_is_recorded(chat_server: ChatServer) -> None
     assert re.fullmatch(r"no answer: http://.*/v1, HTTP 500: .*planned 500.*", completion.failure or "")
 
 
-def test_endpoints_that_are_all_gone_end_the_run_instead_of_failing_every_caption(
+def test_losing_all_endpoints_ends_the_run_instead_of_failing_every_caption(
     chat_server: ChatServer,
 ) -> None:
-    """When patience is up. A million recorded failures would have to be asked again."""
-    engine = asking(chat_server, max_attempts=2, patience_s=0.5)
+    """After patience_s. Otherwise a million recorded failures would have to be asked for again."""
+    engine = engine_for(chat_server, max_attempts=2, patience_s=0.5)
     chat_server.stop()
 
     with pytest.raises(
@@ -166,9 +166,9 @@ def test_endpoints_that_are_all_gone_end_the_run_instead_of_failing_every_captio
 def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(
     tiny_engine: TransformersEngine,
 ) -> None:
-    """One that comes back on its port serves them."""
+    """They are sent once an endpoint is back on its port."""
     with ChatServer(tiny_engine) as first:
-        engine = asking(first, max_attempts=1)
+        engine = engine_for(first, max_attempts=1)
         port = int(first.url.rpartition(":")[2])
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(engine.caption, [REQUEST])
@@ -181,10 +181,10 @@ def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(
     assert completion.failure is None
 
 
-def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
+def test_an_endpoint_that_is_down_at_the_start_is_used_once_it_is_up(
     tiny_engine: TransformersEngine,
 ) -> None:
-    """One node of many is down when a run goes on: the others do."""
+    """A run can be resumed while one of many nodes is down."""
     port = free_port()
     with ChatServer(tiny_engine) as there:
         engine = ServerEngine(ServerConfig(urls=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01)
@@ -198,31 +198,31 @@ def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
 
 
 def test_an_endpoint_that_refuses_a_trial_picture_too_ends_the_run(chat_server: ChatServer) -> None:
-    """At the first refusal, with the server's words: no image is to blame, and none is recorded as failed."""
+    """At the first refusal, with the server's message. No image is recorded as failed."""
     chat_server.mishaps.extend(["400"] * 99)
-    engine = asking(chat_server)
+    engine = engine_for(chat_server)
 
     with pytest.raises(SetupError, match=r"planned 400.*test image is refused as well.*same command"):
         engine.caption([REQUEST])
     engine.close()
 
 
-def test_a_body_that_a_gateway_does_not_take_is_too_long(chat_server: ChatServer) -> None:
+def test_a_body_that_a_gateway_refuses_is_too_long(chat_server: ChatServer) -> None:
     """HTTP 413: fewer tiles may help."""
     chat_server.mishaps.append("413")
 
     assert (ask(chat_server).failure or "").startswith("too long: ")
 
 
-def test_a_key_that_is_refused_ends_the_run(chat_server: ChatServer) -> None:
-    """It's the set-up that is wrong, not the request."""
+def test_a_refused_key_ends_the_run(chat_server: ChatServer) -> None:
+    """The set-up is wrong, not the request."""
     chat_server.mishaps.append("401")
 
     with pytest.raises(SetupError, match=r"refuses access .HTTP 401.*captioning\.server\.api_key_env"):
         ask(chat_server)
 
 
-def test_an_endpoint_that_is_not_there_is_one_line() -> None:
+def test_an_unreachable_endpoint_is_reported_in_one_line() -> None:
     """Before any work starts."""
     url = f"http://127.0.0.1:{free_port()}"
 
@@ -230,38 +230,38 @@ def test_an_endpoint_that_is_not_there_is_one_line() -> None:
         ServerEngine(ServerConfig(urls=(url,)))
 
 
-def test_a_model_that_an_endpoint_does_not_serve_is_one_line(chat_server: ChatServer) -> None:
-    """With what it does serve."""
+def test_a_model_that_is_not_served_is_reported_in_one_line(chat_server: ChatServer) -> None:
+    """With the model that is served."""
     with pytest.raises(SetupError, match=f"serves {SERVED_MODEL}, not other/model; name a served model.*404"):
         ServerEngine(ServerConfig(urls=(chat_server.url,)), "other/model")
 
 
-def test_a_name_that_is_not_listed_is_tried(chat_server: ChatServer) -> None:
-    """An alias is asked for once before work, and said."""
+def test_an_unlisted_model_name_is_tried(chat_server: ChatServer) -> None:
+    """An alias is tried once before work, and a message says so."""
     chat_server.names.add("the-alias")
-    said: list[str] = []
-    engine = ServerEngine(ServerConfig(urls=(chat_server.url,)), "the-alias", say=said.append)
+    messages: list[str] = []
+    engine = ServerEngine(ServerConfig(urls=(chat_server.url,)), "the-alias", say=messages.append)
     completion = engine.caption([REQUEST])[0]
     engine.close()
 
     assert (None, {"served_model": "the-alias"}) == (completion.failure, engine.identity)
-    assert 1 == len(said)
-    assert f"serves {SERVED_MODEL}, and answers to the-alias as well" in said[0]
+    assert 1 == len(messages)
+    assert f"serves {SERVED_MODEL}, and answers to the-alias as well" in messages[0]
 
 
-def test_a_slow_endpoint_does_not_hold_up_the_others(tiny_engine: TransformersEngine) -> None:
-    """While one hangs on to a request, the others get the rest; never more than max_in_flight each."""
+def test_a_slow_endpoint_does_not_block_the_others(tiny_engine: TransformersEngine) -> None:
+    """While it hangs on a request, the others get the rest, never more than max_in_flight each."""
     with ChatServer(tiny_engine) as slow, ChatServer(tiny_engine) as quick:
-        engine = asking(slow, quick, max_in_flight=1)
+        engine = engine_for(slow, quick, max_in_flight=1)
         slow.mishaps.append("hang")
         with ThreadPoolExecutor(2) as pool:
-            held = pool.submit(engine.caption, [REQUEST])
+            hanging = pool.submit(engine.caption, [REQUEST])
             while not slow.headers:
                 time.sleep(0.01)
             completions = pool.submit(engine.caption, [REQUEST] * 5).result()
             in_flight = [endpoint.in_flight for endpoint in engine.endpoints]
             slow.released.set()
-            held.result()
+            hanging.result()
         engine.close()
 
     assert [1, 0] == in_flight
@@ -269,11 +269,11 @@ def test_a_slow_endpoint_does_not_hold_up_the_others(tiny_engine: TransformersEn
     assert len(quick.payloads) >= 5
 
 
-def test_an_endpoint_that_only_fails_is_left_alone_for_a_while(tiny_engine: TransformersEngine) -> None:
-    """It answers at once, so it always has the fewest in flight, and would be asked first every time."""
+def test_an_endpoint_that_only_fails_rests_for_a_while(tiny_engine: TransformersEngine) -> None:
+    """It fails at once, so it always has the fewest requests in flight, and would always be asked first."""
     with ChatServer(tiny_engine) as asleep, ChatServer(tiny_engine) as awake:
         asleep.mishaps.extend(["503"] * 99)
-        engine = asking(asleep, awake)
+        engine = engine_for(asleep, awake)
         for endpoint in engine.endpoints:
             endpoint._first_pause_s = 60.0
         completions = [engine.caption([REQUEST])[0] for _ in range(12)]
@@ -283,10 +283,10 @@ def test_an_endpoint_that_only_fails_is_left_alone_for_a_while(tiny_engine: Tran
     assert ERRORS_BEFORE_REST == len(asleep.headers)
 
 
-def test_a_supervisor_can_take_an_endpoint_out_and_put_it_back(tiny_engine: TransformersEngine) -> None:
-    """rest and wake, from another thread than the engine's; the last sign of life is seen."""
+def test_a_supervisor_can_rest_and_wake_an_endpoint(tiny_engine: TransformersEngine) -> None:
+    """From another thread than the engine's. The time of the last sign of life is updated."""
     with ChatServer(tiny_engine) as one, ChatServer(tiny_engine) as other:
-        engine = asking(one, other)
+        engine = engine_for(one, other)
         began = engine.endpoints[0].last_sign_at
         engine.endpoints[0].rest(600.0)
         engine.caption([REQUEST] * 3)
@@ -300,8 +300,8 @@ def test_a_supervisor_can_take_an_endpoint_out_and_put_it_back(tiny_engine: Tran
     assert engine.endpoints[0].last_sign_at > began
 
 
-def test_a_retry_comes_no_sooner_than_the_server_asks(chat_server: ChatServer) -> None:
-    """Retry-After, which does not count as a failed attempt."""
+def test_a_retry_waits_as_long_as_the_server_asks(chat_server: ChatServer) -> None:
+    """A Retry-After doesn't count as a failed attempt."""
     chat_server.mishaps.append("429")
     began = time.monotonic()
 
@@ -311,11 +311,11 @@ def test_a_retry_comes_no_sooner_than_the_server_asks(chat_server: ChatServer) -
     assert time.monotonic() - began >= 1.0
 
 
-def test_another_endpoint_takes_over_from_one_that_is_gone(tiny_engine: TransformersEngine) -> None:
-    """Nothing is recorded as failed while one still serves."""
+def test_another_endpoint_takes_over_from_a_lost_one(tiny_engine: TransformersEngine) -> None:
+    """Nothing is recorded as failed as long as one serves."""
     with ChatServer(tiny_engine) as staying:
         with ChatServer(tiny_engine) as leaving:
-            engine = asking(leaving, staying)
+            engine = engine_for(leaving, staying)
         completions = engine.caption([REQUEST] * 4)
         engine.close()
 

@@ -21,13 +21,13 @@ PROMPT = "Describe what the image shows."
 
 
 def request(*seeds: int, max_tokens: int = 24, prompt: str = PROMPT) -> CaptionRequest:
-    """On one image a seed, each of one tile."""
+    """A request with one image per seed, each of one tile."""
     images = tuple(fit_to_tiles(picture(seed), (1, 1), 112) for seed in seeds)
     return CaptionRequest(id=f"of {seeds}", prompt=prompt, images=images, max_tokens=max_tokens)
 
 
-def test_a_batch_says_word_for_word_what_its_requests_say_alone(tiny_engine: TransformersEngine) -> None:
-    """Prompts of different lengths are padded on the left, where they don't matter."""
+def test_a_batch_gives_the_same_captions_as_its_requests_alone(tiny_engine: TransformersEngine) -> None:
+    """Word for word. Shorter prompts are padded on the left, where it doesn't matter."""
     requests = [request(1), request(2, 3, 4), request(5, prompt="Go."), request(6, 7)]
 
     together = tiny_engine.caption(requests)
@@ -56,18 +56,18 @@ def test_more_tiles_make_a_longer_prompt(tiny_engine: TransformersEngine) -> Non
     assert one.prompt_tokens + 32 == three.prompt_tokens
 
 
-def test_a_text_that_max_tokens_cuts_ends_for_length(tiny_engine: TransformersEngine) -> None:
-    """Each request has its own limit, also inside one batch."""
+def test_a_text_cut_by_max_tokens_has_the_finish_reason_length(tiny_engine: TransformersEngine) -> None:
+    """Each request has its own limit, even in one batch."""
     short, longer = tiny_engine.caption([request(1, max_tokens=3), request(2, max_tokens=5)])
 
     assert ("length", 3) == (short.finish_reason, short.completion_tokens)
     assert ("length", 5) == (longer.finish_reason, longer.completion_tokens)
 
 
-def test_a_text_that_the_model_ends_itself_ends_with_stop(
+def test_a_text_ended_by_the_model_has_the_finish_reason_stop(
     tiny_engine: TransformersEngine, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """The same model, told that every second token ends a text: it says the beginning of the same."""
+    """The same model gives the beginning of the same text if every second token may end one."""
     folder = Path(shutil.copytree(tiny_model, tmp_path / "ends"))
     settings = json.loads((folder / "generation_config.json").read_text())
     settings["eos_token_id"] = list(range(0, 400, 2))
@@ -84,7 +84,7 @@ def test_a_text_that_the_model_ends_itself_ends_with_stop(
 
 
 def test_a_cpu_batch_computes_on_one_thread_in_float32(tiny_engine: TransformersEngine) -> None:
-    """Batches run side by side instead: nothing to wait for inside a step, and rounding stays the same."""
+    """Batches run in parallel instead: no threads wait within a step, and rounding stays the same."""
     assert {"precision": "float32"} == tiny_engine.identity
     assert 1 == torch.get_num_threads()
     assert tiny_engine.concurrency >= 1
@@ -99,20 +99,20 @@ def test_a_cpu_batch_computes_on_one_thread_in_float32(tiny_engine: Transformers
         ("justaname", "no model folder at justaname"),
     ],
 )
-def test_a_model_folder_that_is_not_there_is_one_line(model: str, message: str) -> None:
+def test_a_missing_model_folder_is_reported_in_one_line(model: str, message: str) -> None:
     """With what to name instead."""
     with pytest.raises(SetupError, match=f"{re.escape(message)}; name an existing.*--model"):
         TransformersEngine(model, TransformersConfig())
 
 
 def test_a_folder_without_a_config_is_not_a_model(tmp_path: Path) -> None:
-    """Such as the folder above the right one."""
+    """Such as the parent of the right folder."""
     with pytest.raises(SetupError, match=r"is not a model folder: no config\.json in it"):
         TransformersEngine(str(tmp_path), TransformersConfig())
 
 
-def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the name could be a folder."""
+def test_an_unreachable_hub_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line also says that there is no such folder."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
 
     with pytest.raises(
@@ -121,7 +121,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatc
         TransformersEngine("some/model", TransformersConfig())
 
 
-def test_a_damaged_weight_file_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_damaged_weight_file_is_reported_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
     """Whatever the library raises."""
     folder = Path(shutil.copytree(tiny_model, tmp_path / "broken"))
     (folder / "model.safetensors").write_bytes(b"\xff" * 100)
@@ -133,7 +133,7 @@ def test_a_damaged_weight_file_is_one_line(tiny_model: Path, tmp_path: Path) -> 
 
 
 def test_a_checkpoint_that_lacks_weights_is_refused(tiny_model: Path, tmp_path: Path) -> None:
-    """The library would fill them with noise and go on."""
+    """The library would initialise them randomly and continue."""
     from safetensors.torch import load_file, save_file
 
     folder = Path(shutil.copytree(tiny_model, tmp_path / "holes"))

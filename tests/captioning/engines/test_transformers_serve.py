@@ -1,4 +1,4 @@
-"""The real `transformers serve`, which is installed with Triptych, with the nano model."""
+"""Captioning through the real `transformers serve`, which is installed with Triptych, with the nano model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STARTS_WITHIN_S = 120.0
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of the nano model on this machine."""
+    """The URL of a server of the nano model on this machine."""
     port = free_port()
     command = [
         str(Path(sys.executable).parent / "transformers"),
@@ -63,23 +63,23 @@ def _is_healthy(port: int) -> bool:
         return False
 
 
-def test_the_four_jobs_say_word_for_word_what_the_in_process_engine_says(url: str, tmp_path: Path) -> None:
-    """Text and why it ended, on single images and sets. It refuses top_k and repetition_penalty, lists no
-    models of a folder, and takes one request at a time."""
+def test_captions_of_the_four_jobs_equal_those_of_the_in_process_engine(url: str, tmp_path: Path) -> None:
+    """Text and finish reason, on single images and sets. The server refuses top_k and repetition_penalty,
+    lists no models of a folder, and takes one request at a time."""
     of_server = CaptioningConfig(server=ServerConfig(urls=(url,)), model=NANO)
     in_process = CaptioningConfig(
         engine="transformers", model=NANO, transformers=TransformersConfig(batch_size=1, device="cpu")
     )
 
-    through_it = captioned(make_small_run(tmp_path / "server"), of_server)
-    by_itself = captioned(make_small_run(tmp_path / "process"), in_process)
+    by_server = captioned(make_small_run(tmp_path / "server"), of_server)
+    by_process = captioned(make_small_run(tmp_path / "process"), in_process)
 
-    assert sum(PLANNED.values()) == len(through_it)
-    assert by_itself == through_it
+    assert sum(PLANNED.values()) == len(by_server)
+    assert by_process == by_server
 
 
 def captioned(run: SmallRun, config: CaptioningConfig) -> dict[str, tuple[str, str, str | None]]:
-    """By id: the text, why it ended, and the failure if it is one."""
+    """The text, finish reason and failure of each caption, by id."""
     small = msgspec.structs.replace(
         config, tile_px=112, max_tiles=2, max_tokens_single=56, max_tokens_multi=64, ask_again=0
     )

@@ -1,7 +1,7 @@
-"""Captioning through lmdeploy's real server code, with the embedded model below it on a CPU.
+"""Captioning through lmdeploy's real server code, with the embedded model on a CPU.
 
-Real: lmdeploy's app, request checks, chat template, tokenizer, InternVL preprocessing, detokenizer and
-errors, and uvicorn. Not: its GPU engine, in whose place transformers searches greedily.
+Real are lmdeploy's app, request checks, chat template, tokenizer, InternVL preprocessing, detokenizer and
+errors, and uvicorn. Only its GPU engine is replaced, by greedy search with transformers.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ CONTEXT_TOKENS = 1024
 
 @pytest.fixture(scope="module")
 def lmdeploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LmdeployOnCpu]:
-    """The server."""
+    """A running server."""
     with LmdeployOnCpu(Path(MODEL), SERVED, tmp_path_factory.mktemp("lmdeploy")) as server:
         yield server
 
 
 def captioning(lmdeploy: LmdeployOnCpu, **settings: object) -> CaptioningConfig:
-    """What doctor is asked about."""
+    """The config that doctor examines."""
     return CaptioningConfig(server=ServerConfig(urls=(lmdeploy.url,)), tile_px=112, **settings)
 
 
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[TransformersEngine]:
-    """The same model, by the in-process engine."""
+    """The in-process engine with the same model."""
     engine = TransformersEngine(MODEL, TransformersConfig(batch_size=16, device="cpu"))
     yield engine
     engine.close()
@@ -68,7 +68,7 @@ def in_process() -> Iterator[TransformersEngine]:
 
 @pytest.fixture
 def over_http(lmdeploy: LmdeployOnCpu) -> Iterator[ServerEngine]:
-    """The engine that asks the server; it hardly pauses."""
+    """The engine that asks the server, and hardly pauses."""
     limits = RequestLimits(max_attempts=2, patience_s=2.0)
     engine = ServerEngine(ServerConfig(urls=(lmdeploy.url,)), limits=limits, first_pause_s=0.01)
     yield engine
@@ -77,16 +77,16 @@ def over_http(lmdeploy: LmdeployOnCpu) -> Iterator[ServerEngine]:
 
 @pytest.fixture(scope="module")
 def four_jobs() -> list[list[CaptionRequest]]:
-    """The four jobs on three unseen scenes with one, two and three variations."""
+    """Requests of the four jobs on three unseen scenes with one, two and three variations."""
     return [_four_jobs(number, variations=1 + number) for number in range(3)]
 
 
-Exchanged = tuple[CaptionRequest, tuple[list[int], np.ndarray]]
+RequestAndInputs = tuple[CaptionRequest, tuple[list[int], np.ndarray]]
 
 
 @pytest.fixture(scope="module")
-def exchanged(lmdeploy: LmdeployOnCpu) -> list[Exchanged]:
-    """The four jobs on one scene and its variations, and what the model below lmdeploy got of each."""
+def requests_and_inputs(lmdeploy: LmdeployOnCpu) -> list[RequestAndInputs]:
+    """Requests of the four jobs on one scene and its variations, each with the inputs of lmdeploy's model."""
     requests = _four_jobs(3, variations=4)
     engine = ServerEngine(ServerConfig(urls=(lmdeploy.url,)))
     for request in requests:  # one at a time: requests that are sent together arrive in any order
@@ -114,7 +114,7 @@ def _single(image: bytes, prompt: str = "Describe the image.") -> CaptionRequest
     return CaptionRequest(id="single_en:a.jpg", prompt=prompt, images=(image,), max_tokens=16)
 
 
-def test_the_four_jobs_say_word_for_word_what_the_in_process_engine_says(
+def test_captions_of_the_four_jobs_equal_those_of_the_in_process_engine(
     over_http: ServerEngine, in_process: TransformersEngine, four_jobs: list[list[CaptionRequest]]
 ) -> None:
     """Four requests at a time: texts, finish reasons and token counts."""
@@ -127,27 +127,29 @@ def test_the_four_jobs_say_word_for_word_what_the_in_process_engine_says(
     assert all(completion.text and completion.finish_reason == "stop" for completion in asked)
 
 
-def test_the_model_gets_the_same_tokens(exchanged: list[Exchanged], in_process: TransformersEngine) -> None:
-    """Chat template, numbered images, prompt, tokenizer and the place of every image token."""
-    for request, (tokens, _) in exchanged:
+def test_the_model_gets_the_same_tokens(
+    requests_and_inputs: list[RequestAndInputs], in_process: TransformersEngine
+) -> None:
+    """With the same chat template, numbers of images, prompt, tokenizer and places of image tokens."""
+    for request, (tokens, _) in requests_and_inputs:
         assert in_process.model_inputs([request])["input_ids"][0].tolist() == tokens
 
 
-def test_the_model_gets_the_same_pixels_but_for_float16(
-    exchanged: list[Exchanged], in_process: TransformersEngine
+def test_the_model_gets_the_same_pixels_up_to_float16(
+    requests_and_inputs: list[RequestAndInputs], in_process: TransformersEngine
 ) -> None:
     """lmdeploy casts them to the checkpoint's dtype on the CPU: at most half a step of float16."""
-    for request, (_, pixels) in exchanged:
+    for request, (_, pixels) in requests_and_inputs:
         ours = in_process.model_inputs([request])["pixel_values"].numpy()
 
         assert np.array_equal(ours.astype(np.float16), pixels)
         assert 0 < np.abs(ours - pixels).max() < 2**-10  # normalised values lie within -2.2 and 2.7
 
 
-def test_a_caption_that_max_tokens_cuts_is_cut_at_the_same_word(
+def test_a_caption_cut_by_max_tokens_ends_at_the_same_word(
     over_http: ServerEngine, in_process: TransformersEngine, four_jobs: list[list[CaptionRequest]]
 ) -> None:
-    """Also in Chinese, where a cut may fall into a character."""
+    """Also in Chinese, where a cut may be within a character."""
     cut = [CaptionRequest(id=r.id, prompt=r.prompt, images=r.images, max_tokens=9) for r in four_jobs[0]]
 
     asked = over_http.caption(cut)
@@ -156,10 +158,10 @@ def test_a_caption_that_max_tokens_cuts_is_cut_at_the_same_word(
     assert in_process.caption(cut) == anywhere(asked)
 
 
-def test_too_long_is_a_failure_at_once(
+def test_a_request_that_is_too_long_is_a_failure_at_once(
     over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
 ) -> None:
-    """HTTP 400, told from others by lmdeploy's words: only fewer tiles could help."""
+    """HTTP 400, recognised by lmdeploy's message. Only fewer tiles could help."""
     completion = over_http.caption([_single(four_jobs[0][0].images[0], "word " * CONTEXT_TOKENS)])[0]
 
     assert 1 == completion.attempts
@@ -169,7 +171,7 @@ def test_too_long_is_a_failure_at_once(
 
 
 def test_bytes_that_are_no_image_are_a_failure_at_once(over_http: ServerEngine) -> None:
-    """HTTP 400, in lmdeploy's words."""
+    """HTTP 400, with lmdeploy's message."""
     completion = over_http.caption([_single(b"not an image")])[0]
 
     assert 1 == completion.attempts
@@ -178,8 +180,8 @@ def test_bytes_that_are_no_image_are_a_failure_at_once(over_http: ServerEngine) 
     assert "HTTP 400" in completion.failure
 
 
-def test_only_the_client_sees_that_half_an_image_is_missing(over_http: ServerEngine) -> None:
-    """lmdeploy fills it up with grey and captions it, so no damaged file may get that far."""
+def test_only_the_client_notices_a_truncated_image(over_http: ServerEngine) -> None:
+    """lmdeploy fills it up with grey and captions it, so the client must not send damaged files."""
     whole = fit_to_tiles(paint(imagine_scene("unseen", 0), 336, 224), (1, 1), 112)
     half = whole[: len(whole) // 2]
 
@@ -191,14 +193,14 @@ def test_only_the_client_sees_that_half_an_image_is_missing(over_http: ServerEng
 
 
 @pytest.mark.parametrize("status", ["INTERNAL_ENGINE_ERROR", "OUT_OF_MEMORY", "ENGINE_STOP_ERROR", "CANCEL"])
-def test_a_request_that_fails_in_the_engine_is_asked_again(
+def test_a_request_that_fails_in_the_engine_is_retried(
     lmdeploy: LmdeployOnCpu,
     over_http: ServerEngine,
     in_process: TransformersEngine,
     four_jobs: list[list[CaptionRequest]],
     status: str,
 ) -> None:
-    """HTTP 500, 500 and 503; and for a cancelled one a 200 with half a caption, which is none."""
+    """HTTP 500, 500 and 503; a cancelled request gets a 200 with half a caption, which is discarded."""
     request = four_jobs[0][0]
     lmdeploy.fail_with(status)
 
@@ -209,7 +211,7 @@ def test_a_request_that_fails_in_the_engine_is_asked_again(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "fault"),
     [
         ("INTERNAL_ENGINE_ERROR", "HTTP 500: .*internal server error"),
         ("CANCEL", "broke off its answer"),
@@ -220,22 +222,22 @@ def test_a_request_that_fails_every_time_is_recorded_with_the_last_fault(
     over_http: ServerEngine,
     four_jobs: list[list[CaptionRequest]],
     status: str,
-    said: str,
+    fault: str,
 ) -> None:
-    """After max_attempts, while the server still lists the model."""
+    """After max_attempts, if the server still lists the model."""
     lmdeploy.fail_with(status, status)
 
     completion = over_http.caption([four_jobs[0][0]])[0]
 
     assert 2 == completion.attempts
     assert completion.failure is not None
-    assert re.match(f"no answer: .*{said}", completion.failure)
+    assert re.match(f"no answer: .*{fault}", completion.failure)
 
 
-def test_a_server_that_sleeps_is_waited_for(
+def test_requests_wait_for_a_sleeping_server(
     lmdeploy: LmdeployOnCpu, over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
 ) -> None:
-    """HTTP 503 until it is woken up: for as long as there is patience, at the cost of no caption."""
+    """It answers HTTP 503 until it is woken up. Requests wait for patience_s, and no caption fails."""
     lmdeploy.sleep()
     try:
         with pytest.raises(SetupError, match=r"gave no answer for 2 s .*HTTP 503: .*sleeping"):
@@ -248,8 +250,8 @@ def test_a_server_that_sleeps_is_waited_for(
     assert (None, 1) == (awake.failure, awake.attempts)
 
 
-def test_a_model_that_is_not_served_is_one_line_at_the_start(lmdeploy: LmdeployOnCpu) -> None:
-    """With what is served."""
+def test_a_model_that_is_not_served_is_reported_in_one_line_at_the_start(lmdeploy: LmdeployOnCpu) -> None:
+    """With the model that is served."""
     with pytest.raises(SetupError, match=f"serves {SERVED}, not other/model; name a served model"):
         ServerEngine(ServerConfig(urls=(lmdeploy.url,)), "other/model")
 
@@ -257,15 +259,15 @@ def test_a_model_that_is_not_served_is_one_line_at_the_start(lmdeploy: LmdeployO
 def test_a_model_that_is_no_longer_served_ends_the_run(
     over_http: ServerEngine, four_jobs: list[list[CaptionRequest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP 404, as after a restart with another model: a fault of the set-up, and of no request."""
+    """HTTP 404, as after a restart with another model: the set-up is wrong, not the request."""
     monkeypatch.setattr(over_http._client, "model", "served/before")
 
     with pytest.raises(SetupError, match=r"gave no answer for 2 s .*HTTP 404.*start served/before there"):
         over_http.caption([four_jobs[0][0]])
 
 
-def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) -> None:
-    """Sixteen tokens of the image among those of the prompt; eight of a caption."""
+def test_doctor_sends_an_image_and_reports_the_answer(lmdeploy: LmdeployOnCpu) -> None:
+    """With the number of tokens of the request and of the answer."""
     config = Config(captioning=captioning(lmdeploy))
 
     engine, endpoint = examine_captioning(config)
@@ -279,7 +281,7 @@ def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) 
 
 
 def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOnCpu) -> None:
-    """And one whose engine fails, in lmdeploy's own words."""
+    """And one whose engine fails, with lmdeploy's message."""
     other = captioning(lmdeploy, model="other/model")
     lmdeploy.fail_with("INTERNAL_ENGINE_ERROR")
 
@@ -292,8 +294,10 @@ def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOn
     assert "HTTP 500: An internal server error occurred.; wait until it is ready" in broken.found
 
 
-def test_an_answer_is_held_to_a_form(over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]) -> None:
-    """One text an image and one of what they share, through lmdeploy's own request checks and grammars."""
+def test_structured_answers_have_the_requested_form(
+    over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
+) -> None:
+    """One text per image and a shared one, through lmdeploy's own request checks and grammars."""
     of_sets = [request for requests in four_jobs for request in requests if len(request.images) > 1]
     asked = [msgspec.structs.replace(request, structured=True, max_tokens=400) for request in of_sets]
 

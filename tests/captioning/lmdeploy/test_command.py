@@ -29,13 +29,13 @@ from triptych.executors import PLACED_GPUS
 
 
 def devices(*arguments: object) -> list[tuple[str, ...]]:
-    """The groups by their names in CUDA_VISIBLE_DEVICES."""
+    """The GPUs of each group, as CUDA_VISIBLE_DEVICES names them."""
     return [tuple(gpu.device for gpu in group) for group in gpu_groups(*arguments)]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed")
 def test_lmdeploys_own_parser_understands_the_command_line(tmp_path: Path) -> None:
-    """Every option that Triptych knows, as lmdeploy names it."""
+    """With every option that Triptych can set."""
     model = tmp_path / "InternVL3-8B"
     model.mkdir()
     config = LmdeployConfig(
@@ -78,16 +78,16 @@ def test_lmdeploys_own_parser_understands_the_command_line(tmp_path: Path) -> No
     assert expected == {name: understood[name] for name in expected}
 
 
-def test_what_is_not_set_is_left_to_lmdeploy() -> None:
-    """No option without a value."""
+def test_unset_options_are_left_to_lmdeploy() -> None:
+    """The command line doesn't contain them."""
     command = serve_command("OpenGVLab/InternVL3-8B-hf", LmdeployConfig(), 1)
 
     assert not {"--session-len", "--max-batch-size", "--trust-remote-code", "None"} & set(command)
     assert "OpenGVLab/InternVL3-8B-hf" == served_name("OpenGVLab/InternVL3-8B-hf")
 
 
-def test_gpus_make_groups_of_tp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left over stays idle."""
+def test_gpus_are_divided_into_groups_of_tp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remaining GPUs stay idle."""
     show_gpus(monkeypatch, tmp_path, 5)
 
     assert [("0",), ("1",), ("2",), ("3",), ("4",)] == devices(visible_gpus(), 1)
@@ -100,10 +100,10 @@ def test_gpus_make_groups_of_tp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("visible", "expected"),
     [("3,1", ["3", "1"]), ("GPU-2a,0", ["GPU-2a", "0"]), ("", []), ("1,7,2", ["1"])],
 )
-def test_cuda_visible_devices_is_heeded(
+def test_cuda_visible_devices_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str, expected: list[str]
 ) -> None:
-    """By number or UUID, in its order; as in CUDA, what follows an unknown name doesn't count."""
+    """By number or UUID, in its order. As in CUDA, devices after an unknown name are ignored."""
     show_gpus(monkeypatch, tmp_path, 4)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
@@ -111,7 +111,7 @@ def test_cuda_visible_devices_is_heeded(
 
 
 def test_a_server_sees_the_gpus_of_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And starts no threads that would fight for the cores."""
+    """And it starts no threads that would compete for the cores."""
     show_gpus(monkeypatch, tmp_path, 4)
 
     environment = serve_environment(gpu_groups(visible_gpus(), 2)[1])
@@ -119,8 +119,8 @@ def test_a_server_sees_the_gpus_of_its_group(tmp_path: Path, monkeypatch: pytest
     assert ("2,3", "1") == (environment["CUDA_VISIBLE_DEVICES"], environment["OMP_NUM_THREADS"])
 
 
-def test_gpus_that_ray_gives_are_not_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One server, which joins the cluster before lmdeploy does, and sees a GPU where it starts."""
+def test_gpus_assigned_by_ray_are_not_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There is one server. It joins the cluster before lmdeploy does, and sees the GPUs of its node."""
     show_gpus(monkeypatch, tmp_path, 0)
     monkeypatch.setenv(PLACED_GPUS, "10.0.0.1:6379 space name")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -132,16 +132,18 @@ def test_gpus_that_ray_gives_are_not_looked_for(monkeypatch: pytest.MonkeyPatch,
     assert not {"CUDA_VISIBLE_DEVICES", "RAY_ADDRESS"} & set(serve_environment(group))
 
 
-def test_a_machine_without_a_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With what can be done instead."""
+def test_a_machine_without_a_gpu_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With what to do instead."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(SetupError, match=r"lmdeploy needs a GPU and this machine shows none.*--server"):
         gpu_groups(visible_gpus(), 1)
 
 
-def test_two_runs_never_hold_the_same_port() -> None:
-    """Although neither listens there yet; closed, a port is free again."""
+def test_two_runs_never_reserve_the_same_port() -> None:
+    """Although neither listens there yet. A port that is closed is free again."""
     with reserved_ports(3) as first, reserved_ports(3) as second:
         assert not set(first) & set(second)
         with pytest.raises(SetupError, match=f"port {first[0]} is in use"), reserved_ports(1, first[0]):
@@ -151,8 +153,8 @@ def test_two_runs_never_hold_the_same_port() -> None:
         assert first[:1] == again
 
 
-def test_a_port_that_somebody_listens_at_is_refused() -> None:
-    """Whichever program it is; without a number, another port is taken."""
+def test_a_port_in_use_is_refused() -> None:
+    """Whichever program listens there. If no number is given, another port is chosen."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
@@ -165,14 +167,14 @@ def test_a_port_that_somebody_listens_at_is_refused() -> None:
             assert [number] != other
 
 
-def test_a_server_can_listen_at_a_held_port() -> None:
-    """And again after it has died; nobody else binds it in the meantime."""
-    with reserved_ports(1) as held:
+def test_a_server_can_listen_at_a_reserved_port() -> None:
+    """Also again after it has died. No other process can bind it in between."""
+    with reserved_ports(1) as reserved:
         for _ in range(2):
-            with socket.create_server(("127.0.0.1", held[0])) as server:
+            with socket.create_server(("127.0.0.1", reserved[0])) as server:
                 socket.create_connection(server.getsockname()).close()
             with socket.socket() as other, pytest.raises(OSError, match="in use"):
-                other.bind(("127.0.0.1", held[0]))
+                other.bind(("127.0.0.1", reserved[0]))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_a_server_can_listen_at_a_held_port() -> None:
         ({"session_len": 0}, r"session_len is 0; expected 1 or more"),
     ],
 )
-def test_a_setting_that_can_not_be_is_refused(setting: dict[str, object], message: str) -> None:
+def test_an_invalid_setting_is_refused(setting: dict[str, object], message: str) -> None:
     """Before anything is started."""
     with pytest.raises(UsageError, match=message):
         LmdeployConfig(**setting)

@@ -1,6 +1,6 @@
 """lmdeploy servers that Triptych starts: lmdeploy's real command line and server, killed and stopped.
 
-Real: everything but the GPU engine below the server (see lmdeploy_serve_on_cpu), and the GPUs themselves.
+Everything is real except the server's GPU engine (see lmdeploy_serve_on_cpu) and the GPUs themselves.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ON_CPU = ("-m", "tests.support.lmdeploy_serve_on_cpu", "serve", "api_server")
 
 @pytest.fixture
 def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with a GPU, as far as Triptych can tell; each server leaves a folder here."""
+    """The folder where each server makes one, named by its process. The machine seems to have a GPU."""
     show_gpus(monkeypatch, tmp_path, 1)
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -64,14 +64,14 @@ def config(engine: str, **lmdeploy: object) -> CaptioningConfig:
 
 
 def newest_server(notes: Path) -> int:
-    """The number of the process that was started last."""
+    """The process id of the server that was started last."""
     return int(max(notes.iterdir(), key=lambda path: path.stat().st_mtime).name)
 
 
-def test_a_run_goes_on_when_its_server_is_killed_and_when_it_hangs(
+def test_a_run_survives_a_killed_and_a_hanging_server(
     small_run: SmallRun, notes: Path, tmp_path: Path
 ) -> None:
-    """Every caption comes once, and is that of the in-process engine; then no server is left."""
+    """Every caption is made once, and equals the in-process engine's. No server is left afterwards."""
     shutil.copytree(small_run.run.path, tmp_path / "other")
     in_process = SmallRun(small_run.run.open(tmp_path / "other"), small_run.pile)
     in_process.caption(config("transformers"))
@@ -79,16 +79,16 @@ def test_a_run_goes_on_when_its_server_is_killed_and_when_it_hangs(
 
     def harm() -> None:
         for how, rows in ((signal.SIGKILL, 3), (signal.SIGSTOP, 9)):
-            assert until(lambda rows=rows: _lines(small_run) >= rows)
-            harmed.append((newest_server(notes), _lines(small_run)))
+            assert until(lambda rows=rows: _journal_lines(small_run) >= rows)
+            harmed.append((newest_server(notes), _journal_lines(small_run)))
             os.kill(harmed[-1][0], how)
 
-    villain = threading.Thread(target=harm)
-    villain.start()
+    killer = threading.Thread(target=harm)
+    killer.start()
     small_run.caption(config("lmdeploy"))
-    villain.join()
+    killer.join()
 
-    assert said_in(in_process) == said_in(small_run)
+    assert captions_in(in_process) == captions_in(small_run)
     assert 3 == len(list(notes.iterdir()))
     assert all(rows < sum(PLANNED.values()) for _, rows in harmed)
     assert not any(is_alive(int(path.name)) for path in notes.iterdir())
@@ -96,22 +96,22 @@ def test_a_run_goes_on_when_its_server_is_killed_and_when_it_hangs(
     assert {"lmdeploy-0.log", "lmdeploy-0.1.log", "lmdeploy-0.2.log"} == logs
 
 
-def said_in(run: SmallRun) -> dict[str, tuple[object, ...]]:
-    """All captions, but for how often each was asked: what a server had when it died is asked again."""
+def captions_in(run: SmallRun) -> dict[str, tuple[object, ...]]:
+    """All captions, without their attempts: requests of a server that died are repeated."""
     return {
         key: (row.text, row.finish_reason, row.prompt_tokens, row.completion_tokens, row.failure)
         for key, row in run.rows().items()
     }
 
 
-def _lines(small_run: SmallRun) -> int:
+def _journal_lines(small_run: SmallRun) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (small_run.run.path / "captions").rglob("*.jsonl"))
 
 
-def test_a_model_that_can_not_be_served_is_one_line_with_the_end_of_the_log(
+def test_a_model_that_cannot_be_served_is_reported_with_the_end_of_the_log(
     notes: Path, tmp_path: Path
 ) -> None:
-    """And with the log's path."""
+    """In one line, with the log's path."""
     model = tmp_path / "model"
     shutil.copytree(MODEL, model)
     (model / "config.json").write_text('{"model_type": "unheard_of"}')

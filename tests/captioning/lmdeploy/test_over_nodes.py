@@ -1,4 +1,4 @@
-"""A server whose GPUs are those of several nodes: lmdeploy's own placement, on nodes with made-up GPUs."""
+"""A server that uses GPUs of several nodes: lmdeploy's own placement, on nodes with simulated GPUs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POOL = {"pool": "two-gpus"}
 
 @pytest.fixture
 def gpu_nodes(ray_nodes: RayNodes) -> Iterator[set[str]]:
-    """The ids of two nodes of a GPU each."""
+    """The ids of two nodes with one GPU each."""
     for _ in range(2):
         ray_nodes.add(num_gpus=1, labels=POOL)
     assert until(lambda: len(_with_gpus()) == 2)
@@ -44,7 +44,7 @@ def _with_gpus() -> set[str]:
 
 
 def serves(notes: Path, name: str) -> Callable[[str], str]:
-    """A worker with a server of two GPUs."""
+    """The set-up of a worker whose server has two GPUs."""
     from triptych.captioning.lmdeploy.engine import LmdeployEngine
 
     os.environ["LMDEPLOY_NOTES"] = str(notes)
@@ -54,10 +54,8 @@ def serves(notes: Path, name: str) -> Callable[[str], str]:
     return lambda unit: engine.describe()
 
 
-def test_a_server_takes_its_gpus_of_two_nodes(
-    ray_nodes: RayNodes, gpu_nodes: set[str], tmp_path: Path
-) -> None:
-    """lmdeploy finds the group that is there and makes none; the GPUs are free afterwards."""
+def test_a_server_uses_gpus_of_two_nodes(ray_nodes: RayNodes, gpu_nodes: set[str], tmp_path: Path) -> None:
+    """lmdeploy finds the existing placement group, and creates none. The GPUs are free afterwards."""
     with (
         ray_nodes.open(tmp_path / "shared", labels=POOL, cpus_per_worker=0.5) as cluster,
         cluster.open_executor(

@@ -1,4 +1,4 @@
-"""The process reaper: a command ends with who started it, whatever it does and however that one ended."""
+"""The process reaper: a command ends with its parent, whatever it does and however the parent ended."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from triptych.captioning.lmdeploy import process_reaper
 STUBBORN = (
     "trap '' TERM; echo $$ > {0}/server; setsid sleep 300 & echo $! > {0}/daemon; while :; do sleep 1; done"
 )
-"""A shell that won't be terminated, with a child in a session of its own."""
+"""A shell that ignores SIGTERM, with a child in a session of its own."""
 
 
 def reaped(parent_pid: int, grace_s: float, script: str) -> list[str]:
-    """The command line of a shell script."""
+    """The command line of a shell script under the reaper."""
     return [
         sys.executable,
         "-I",
@@ -34,7 +34,7 @@ def reaped(parent_pid: int, grace_s: float, script: str) -> list[str]:
 
 
 def pids(folder: Path) -> list[int]:
-    """Of the script and its daemon, once both are known."""
+    """The process ids of the script and its daemon, once both are written."""
     files = [folder / "server", folder / "daemon"]
     assert until(lambda: all(file.exists() and file.read_text().strip() for file in files))
     return [int(file.read_text()) for file in files]
@@ -42,7 +42,7 @@ def pids(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT])
 def test_a_stubborn_command_ends_with_all_its_processes(tmp_path: Path, how: signal.Signals) -> None:
-    """SIGTERM: after the grace; SIGQUIT: at once. Also one that went into a session of its own."""
+    """SIGTERM: after the grace period; SIGQUIT: at once. Even a process in a session of its own ends."""
     reaper = subprocess.Popen(reaped(os.getpid(), 0.2, STUBBORN.format(tmp_path)))
     started = pids(tmp_path)
 
@@ -81,7 +81,7 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
 
 
 def test_the_command_ends_when_the_reaper_is_killed(tmp_path: Path) -> None:
-    """The kernel ends it: the reaper asked for that."""
+    """The kernel kills it, because the reaper has requested that."""
     reaper = subprocess.Popen(reaped(os.getpid(), 5, STUBBORN.format(tmp_path)))
     server, daemon = pids(tmp_path)
 
@@ -93,6 +93,6 @@ def test_the_command_ends_when_the_reaper_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -SEGV $$", 128 + signal.SIGSEGV)])
-def test_the_exit_code_is_handed_on(script: str, code: int) -> None:
-    """128 and the signal's number where one ended it."""
+def test_the_exit_code_is_passed_on(script: str, code: int) -> None:
+    """Or 128 plus the number of the signal that ended the command."""
     assert code == subprocess.run(reaped(os.getpid(), 5, script), check=False).returncode

@@ -1,4 +1,4 @@
-"""Logs of servers: of bounded size, with those of the starts before beside them."""
+"""Logs of servers: their size is bounded, and those of previous starts are kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from triptych.captioning.lmdeploy import server_log
 from triptych.captioning.lmdeploy.server_log import ServerLog
 
 
-def test_each_start_has_a_log_and_the_oldest_goes(tmp_path: Path) -> None:
-    """The current one and three before it."""
+def test_each_start_has_a_log_and_the_oldest_is_removed(tmp_path: Path) -> None:
+    """The current log and the three before it are kept."""
     log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
     for start in range(6):
         with log.begin() as file:
@@ -22,8 +22,8 @@ def test_each_start_has_a_log_and_the_oldest_goes(tmp_path: Path) -> None:
     assert {name: f"start {5 - age}\n" for age, name in enumerate(names)} == kept
 
 
-def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the server goes on appending to it."""
+def test_a_log_that_grows_too_large_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server continues to append to it."""
     monkeypatch.setattr(server_log, "MAX_BYTES", 10)
     log = ServerLog(tmp_path / "a.log")
     with log.begin() as file:
@@ -36,7 +36,7 @@ def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_tail_is_one_line(tmp_path: Path) -> None:
-    """Of bounded length, from the end of the log."""
+    """It has the end of the log, and its length is bounded."""
     log = ServerLog(tmp_path / "a.log")
     with log.begin() as file:
         file.write(b"x" * 10_000 + b"\nTraceback:\n\n  File a\nValueError: no such thing\n")

@@ -1,4 +1,4 @@
-"""Who watches the servers that Triptych starts: what it gives up, and what it leaves behind."""
+"""The supervisor of a server: when it gives up, and that it leaves no process behind."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ input()
 """
 
 
-class Idle:
-    """A server that nobody asks anything."""
+class IdleEndpoint:
+    """The state of an endpoint without requests."""
 
     in_flight = 0
     last_sign_at = 0.0
 
     def rest(self, pause_s: float) -> None:
-        """Nothing to keep from it."""
+        """There are no requests to hold back."""
 
     def wake(self) -> None:
-        """Nothing to send it."""
+        """There are no requests to send."""
 
 
 @pytest.fixture
 def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where each process of a stand-in leaves its number; two GPUs are shown."""
+    """The folder where each stand-in process leaves its id. The machine seems to have two GPUs."""
     show_gpus(monkeypatch, tmp_path, 2)
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -62,17 +62,17 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pids(notes: Path) -> list[int]:
-    """Of all servers so far and their helpers."""
+    """The process ids of all servers so far and their helpers."""
     return [int(path.name) for path in notes.iterdir()]
 
 
-def test_a_server_that_dies_again_and_again_is_given_up(
+def test_a_server_that_keeps_dying_is_given_up(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After max_deaths without a caption in between, with the end and the path of its log."""
+    """After max_deaths without a caption in between. The error has the end and the path of its log."""
     for name, value in (("LOOK_EVERY_S", 0.02), ("HEALTH_EVERY_S", 0.02), ("FIRST_PAUSE_S", 0.01)):
         monkeypatch.setattr(supervisor, name, value)
-    said: list[str] = []
+    messages: list[str] = []
     given_up: list[str] = []
     with reserved_ports(1) as ports:
         command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports[0])]
@@ -81,7 +81,9 @@ def test_a_server_that_dies_again_and_again_is_given_up(
         child = ServerProcess(0, command, environment, ports[0], log)
         child.start()
         assert why_not_serving([child], 30.0) is None
-        watch = Supervisor(child, Idle(), LmdeployConfig(max_deaths=3), said.append, given_up.append)
+        watch = Supervisor(
+            child, IdleEndpoint(), LmdeployConfig(max_deaths=3), messages.append, given_up.append
+        )
 
         assert until(lambda: bool(given_up))
         watch.end()
@@ -94,13 +96,13 @@ def test_a_server_that_dies_again_and_again_is_given_up(
     assert f"(log: {log.path})" in line
     assert 6 == len(pids(notes))  # three servers with a helper each
     assert not any(map(is_alive, pids(notes)))
-    assert all("restarting it" in words or "is ready again" in words for words in said)
+    assert all("restarting it" in words or "is ready again" in words for words in messages)
 
 
-def test_a_server_that_can_not_be_started_again_is_given_up(
+def test_a_server_that_cannot_be_restarted_is_given_up(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as on a disk that can't take its log; the requests that wait for it are told."""
+    """For example because its log can't be written."""
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
     given_up: list[str] = []
@@ -110,7 +112,7 @@ def test_a_server_that_can_not_be_started_again_is_given_up(
         child = ServerProcess(0, command, os.environ, ports[0], log)
         child.start()
         assert why_not_serving([child], 30.0) is None
-        watch = Supervisor(child, Idle(), LmdeployConfig(), lambda _: None, given_up.append)
+        watch = Supervisor(child, IdleEndpoint(), LmdeployConfig(), lambda _: None, given_up.append)
         (tmp_path / "logs").rename(tmp_path / "moved")
         (tmp_path / "logs").write_text("a file where the folder was")
 
@@ -123,7 +125,7 @@ def test_a_server_that_can_not_be_started_again_is_given_up(
 
 
 def test_no_server_is_left_when_the_run_is_killed(notes: Path, tmp_path: Path) -> None:
-    """By SIGKILL: neither of two servers, nor what they had started."""
+    """By SIGKILL. Neither two servers nor the helpers that they started are left."""
     run = subprocess.Popen(
         [sys.executable, "-c", START_AN_ENGINE], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -137,24 +139,24 @@ def test_no_server_is_left_when_the_run_is_killed(notes: Path, tmp_path: Path) -
     assert until(lambda: not any(map(is_alive, pids(notes))))
 
 
-def test_requests_wait_for_a_restart_as_long_as_for_the_start_and_lines_are_said(
+def test_requests_wait_for_a_restart_as_long_as_for_the_start(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though patience with other endpoints is shorter."""
+    """Even if patience_s is shorter. Messages go to ``say``."""
     monkeypatch.setattr(command, "SERVE", STAND_IN)
-    said: list[str] = []
+    messages: list[str] = []
     limits = RequestLimits(patience_s=5.0)
-    engine = LmdeployEngine("some/model", LmdeployConfig(), limits, tmp_path / "logs", said.append)
+    engine = LmdeployEngine("some/model", LmdeployConfig(), limits, tmp_path / "logs", messages.append)
     engine.close()
 
     assert engine._patience_s > LmdeployConfig().startup_timeout_s
-    assert said.append == engine._say
+    assert messages.append == engine._say
 
 
-def test_a_server_that_never_serves_ends_the_start(
+def test_a_server_that_never_becomes_ready_ends_the_start(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After startup_timeout_s; nothing is left of it."""
+    """After startup_timeout_s."""
     monkeypatch.setattr(command, "SERVE", ("-c", "import time; print('loading'); time.sleep(300)"))
     config = LmdeployConfig(startup_timeout_s=0.5)
 

@@ -1,4 +1,4 @@
-"""What the check of an export finds."""
+"""The check of an export finds mismatches with the run."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ NAME = "triptych_caption_9_single_image_en.jsonl"
 
 @pytest.fixture
 def exported(judged_run, export) -> RunFolder:
-    """A sound export."""
+    """A run with a sound export."""
     run = judged_run()
     export(run)
     return run
 
 
 def rewrite(run: RunFolder, change: Callable[[list[dict]], object]) -> None:
-    """Change the rows of a file, and its manifest entry with it, as a careful forger would."""
+    """Change rows of a file, and adapt its manifest entry as a careful forger would."""
     path = run.export_folder / NAME
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     change(rows)
@@ -42,25 +42,25 @@ def first_mismatch(run: RunFolder) -> str:
 
 
 def test_a_sound_export_has_no_mismatch(exported: RunFolder) -> None:
-    """And says what was looked at, with counts."""
+    """The checks are listed with counts."""
     checks, mismatches = check_export(exported, Silent())
 
     assert [] == mismatches
     assert f"export: rows of {NAME}, each the caption that was kept: 9" in map(str, checks)
 
 
-def test_rows_with_a_mismatch_are_not_called_in_order(exported: RunFolder) -> None:
+def test_a_file_with_mismatches_is_not_listed_as_checked(exported: RunFolder) -> None:
     """The other files are."""
     rewrite(exported, lambda rows: rows.reverse())
-    said = [str(check) for check in check_export(exported, Silent())[0] if "rows of" in str(check)]
+    passed = [str(check) for check in check_export(exported, Silent())[0] if "rows of" in str(check)]
 
-    assert 3 == len(said)
-    assert not [line for line in said if NAME in line]
+    assert 3 == len(passed)
+    assert not [line for line in passed if NAME in line]
 
 
 @pytest.mark.parametrize(("name", "file_type"), KINDS)
-def test_an_export_of_any_kind_is_checked_row_by_row(judged_run, export, name: str, file_type: str) -> None:
-    """It has no mismatch; and where a caption is another now, the check sees it."""
+def test_an_export_in_any_format_is_checked_row_by_row(judged_run, export, name: str, file_type: str) -> None:
+    """It has no mismatch at first. If a caption of the run changes, its row is a mismatch."""
     run = judged_run()
     export(run, format=name, file_type=file_type)
 
@@ -77,7 +77,7 @@ def test_an_export_of_any_kind_is_checked_row_by_row(judged_run, export, name: s
 
 
 def test_a_changed_file_is_found(exported: RunFolder) -> None:
-    """By its checksum, where its size is the same."""
+    """Its checksum differs, although its size is the same."""
     path = exported.export_folder / NAME
     path.write_bytes(path.read_bytes().replace(b"red", b"bed"))
 
@@ -85,14 +85,14 @@ def test_a_changed_file_is_found(exported: RunFolder) -> None:
 
 
 def test_a_missing_file_is_found(exported: RunFolder) -> None:
-    """The manifest names it."""
+    """It is in the manifest."""
     (exported.export_folder / NAME).unlink()
 
     assert "missing" in first_mismatch(exported)
 
 
-def test_a_file_that_nobody_exported_is_found(exported: RunFolder) -> None:
-    """The manifest doesn't name it."""
+def test_a_file_that_is_not_in_the_manifest_is_found(exported: RunFolder) -> None:
+    """The export didn't write it."""
     (exported.export_folder / "extra.txt").write_text("?")
 
     assert "extra.txt is not in the manifest" in first_mismatch(exported)
@@ -120,15 +120,15 @@ def test_a_missing_export_is_a_mismatch(judged_run) -> None:
 def test_a_wrong_row_is_found(
     exported: RunFolder, change: Callable[[list[dict]], object], mismatch: str
 ) -> None:
-    """Even where the manifest's checksum was made to fit."""
+    """Even if the manifest has the checksum of the edited file."""
     rewrite(exported, change)
 
     with pytest.raises(AssertionError, match=mismatch):
         assert "" == "; ".join(check_export(exported, Silent())[1])
 
 
-def test_a_long_list_of_mismatches_is_cut_and_counted(exported: RunFolder, tmp_path: Path) -> None:
-    """One broken file doesn't flood the report."""
+def test_a_long_list_of_mismatches_is_shortened_and_counted(exported: RunFolder, tmp_path: Path) -> None:
+    """So one broken file doesn't flood the output."""
     rewrite(exported, lambda rows: rows.extend([{}] * 100))
 
     assert any("more mismatches" in mismatch for mismatch in check_export(exported, Silent())[1])

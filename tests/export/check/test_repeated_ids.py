@@ -1,4 +1,4 @@
-"""Ids that come twice."""
+"""Repeated ids in an export."""
 
 from array import array
 from collections.abc import Iterator
@@ -14,28 +14,28 @@ def repeated(ids: list[str]) -> list[str]:
     return list(repeated_ids(hashes, lambda: iter(ids)))
 
 
-def test_each_repetition_is_named() -> None:
-    """After its first time."""
+def test_each_repetition_of_an_id_is_listed() -> None:
+    """The first occurrence isn't."""
     assert ["b", "b"] == repeated(["b", "a", "b", "c", "b"])
 
 
-def test_ids_that_differ_are_not_read_again() -> None:
-    """The second look costs a pass over the file."""
+def test_ids_are_not_read_again_if_their_hashes_differ() -> None:
+    """Reading them again costs a pass over the file."""
 
-    def no_second_look() -> Iterator[str]:
+    def read_again() -> Iterator[str]:
         raise AssertionError
 
-    assert [] == list(repeated_ids(array("Q", [1, 2]), no_second_look))
+    assert [] == list(repeated_ids(array("Q", [1, 2]), read_again))
 
 
 def test_two_ids_with_one_hash_are_no_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hash only says where to look."""
+    """Ids with the same hash are compared as texts."""
     monkeypatch.setattr(check, "hash64", lambda identifier: 1)
 
     assert [] == repeated(["a", "b"])
     assert ["a"] == repeated(["a", "b", "a"])
 
 
-def test_no_ids_are_no_repetition() -> None:
-    """Of an empty file."""
+def test_an_empty_file_has_no_repetition() -> None:
+    """It has no ids."""
     assert [] == repeated([])

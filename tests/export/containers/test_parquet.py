@@ -1,4 +1,4 @@
-"""Columns of Parquet files, from the type of a row."""
+"""The columns of Parquet files, derived from the type of a row."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,14 +15,14 @@ from triptych.export.formats import FORMATS
 
 
 class Box(msgspec.Struct, frozen=True):
-    """Of what nobody here writes yet."""
+    """A nested type, which no format has yet."""
 
     corner: tuple[int, int]
     label: str | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Every kind of field."""
+    """A row with every kind of field."""
 
     id: str
     kind: Literal["a", "b"]
@@ -41,8 +41,8 @@ ROWS = [
 ]
 
 
-def test_fields_of_every_kind_come_back_as_they_went_in(tmp_path: Path) -> None:
-    """Optional ones, tuples of any length, lists in lists, Structs in lists."""
+def test_fields_of_every_type_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    """Optional fields, tuples of any length, nested lists, and Structs in lists."""
     with RowsFile(tmp_path / "rows", "parquet", Row) as file:
         file.write(msgspec.json.Encoder().encode_lines(ROWS))
 
@@ -51,8 +51,8 @@ def test_fields_of_every_kind_come_back_as_they_went_in(tmp_path: Path) -> None:
     assert ROWS == [msgspec.json.decode(line, type=Row) for line in lines]
 
 
-def test_a_field_that_may_be_none_is_a_column_that_may_be_null() -> None:
-    """No other is."""
+def test_only_optional_fields_have_nullable_columns() -> None:
+    """Those of nested types, too."""
     schema = arrow_schema(Row)
 
     assert ["best", "from"] == [field.name for field in schema if field.nullable]
@@ -61,8 +61,8 @@ def test_a_field_that_may_be_none_is_a_column_that_may_be_null() -> None:
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("name", [name for name, file_type in KINDS if file_type == "parquet"])
-def test_every_format_has_columns_where_there_are_no_rows(tmp_path: Path, name: str, several: bool) -> None:
-    """So that an empty file has the schema of a full one."""
+def test_a_file_without_rows_has_all_columns(tmp_path: Path, name: str, several: bool) -> None:
+    """Its schema is that of a file with rows, in every format."""
     row_type = FORMATS[name].row_type(several_images=several)
     with RowsFile(tmp_path / "rows", "parquet", row_type):
         pass
@@ -73,8 +73,8 @@ def test_every_format_has_columns_where_there_are_no_rows(tmp_path: Path, name: 
     assert pa.string() == schema.field("id").type
 
 
-def test_a_field_that_parquet_has_no_column_for_is_an_error_that_says_so() -> None:
-    """For who writes a format."""
+def test_a_field_type_without_an_arrow_type_is_an_error() -> None:
+    """Its message is meant for developers of a format."""
 
     class Mixed(msgspec.Struct):
         value: int | str

@@ -1,4 +1,4 @@
-"""A file of rows in the making."""
+"""Files of rows while they are written."""
 
 import resource
 from pathlib import Path
@@ -20,7 +20,7 @@ ROW = (
 
 
 CSV_ROW = '{"filepath":["%d.jpg","a,b.jpg"],"caption_id":"%d","caption":"\\"船\\", \\r\\n  "}\n'
-"""One that CSV has columns for."""
+"""A row that can be written to CSV."""
 
 
 def lines(count: int, file_type: str = "jsonl") -> list[bytes]:
@@ -39,14 +39,14 @@ def write(path: Path, file_type: str, pieces: list[bytes]) -> RowsFile:
 
 
 def image(number: int) -> bytes:
-    """The beginning of a JPEG: containers look no further."""
+    """The beginning of a JPEG, which is all that file types read."""
     return b"\xff\xd8\xff" + str(number).encode() * number
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS_A_GROUP + 3])
 @pytest.mark.parametrize("file_type", CONTAINERS)
-def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: str, count: int) -> None:
-    """Byte for byte, in order, from every kind of file."""
+def test_rows_are_read_back_as_they_were_written(tmp_path: Path, file_type: str, count: int) -> None:
+    """The same bytes in the same order, in every file type."""
     rows = lines(count, file_type)
     write(tmp_path / "rows", file_type, [b"".join(rows[:5]), b"".join(rows[5:])])
 
@@ -54,8 +54,8 @@ def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: str, count: i
 
 
 @pytest.mark.parametrize("file_type", [name for name, each in CONTAINERS.items() if each.holds_images])
-def test_images_come_back_as_they_went_in(tmp_path: Path, file_type: str) -> None:
-    """Beside their rows."""
+def test_images_are_read_back_as_they_were_written(tmp_path: Path, file_type: str) -> None:
+    """They are stored with their rows."""
     write(tmp_path / "rows", file_type, lines(100))
 
     read = CONTAINERS[file_type].read_images
@@ -64,7 +64,7 @@ def test_images_come_back_as_they_went_in(tmp_path: Path, file_type: str) -> Non
 
 @pytest.mark.parametrize("file_type", CONTAINERS)
 def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: str) -> None:
-    """They go into the manifest without the file being read again."""
+    """So the manifest can be written without reading the file again."""
     written = write(tmp_path / "rows", file_type, lines(10, file_type))
 
     assert (tmp_path / "rows").stat().st_size == written.size_bytes
@@ -73,7 +73,7 @@ def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: str)
 
 @pytest.mark.parametrize("file_type", CONTAINERS)
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path, file_type: str) -> None:
-    """In however many pieces they come."""
+    """Whatever the number of writes."""
     rows = lines(50, file_type)
 
     one = write(tmp_path / "one", file_type, [b"".join(rows)])
@@ -82,19 +82,19 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path, file_type: str) -> No
     assert one.sha256 == many.sha256
 
 
-def test_the_null_device_tells_the_size_and_keeps_nothing() -> None:
-    """What --dry-run writes to."""
+def test_rows_written_to_the_null_device_are_counted_in_bytes() -> None:
+    """A dry run writes there."""
     assert sum(map(len, lines(3))) == write(Path("/dev/null"), "jsonl", lines(3)).size_bytes
 
 
 def test_a_full_disk_is_an_error() -> None:
-    """Not a short file."""
+    """The file isn't truncated silently."""
     with pytest.raises(OSError, match="No space left"):
         write(Path("/dev/full"), "jsonl", lines(1))
 
 
-def test_a_disk_that_takes_a_part_is_an_error(tmp_path: Path) -> None:
-    """The system says so only when it is asked to write the rest."""
+def test_a_partial_write_is_an_error(tmp_path: Path) -> None:
+    """The system reports it only when the remaining bytes are written."""
     rows = b"".join(lines(3))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(rows) - 1, hard))
@@ -105,10 +105,10 @@ def test_a_disk_that_takes_a_part_is_an_error(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_file_that_is_handed_over_in_parts_is_whole(
+def test_a_file_that_is_flushed_while_it_grows_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its memory is given up while it grows."""
+    """Parts of it are written to disk early, so that they don't occupy memory."""
     monkeypatch.setattr("triptych.export.containers.rows_file.WRITE_BACK_BYTES", 100)
     rows = lines(50)
 

@@ -1,4 +1,4 @@
-"""Rows field by field as each trainer documents them, and what it is started with."""
+"""Rows have the fields that each trainer documents, and each trainer gets its configuration file."""
 
 import json
 
@@ -98,7 +98,7 @@ DOCUMENTED = {
         "rejected": {"from": "gpt", "value": "A b"}, "rejected_by": "cut",
     },
 }  # fmt: skip
-"""By format and number of images. A new format has its two rows here."""
+"""Documented rows by format and number of images. Add two for a new format."""
 
 TROUBLE = [
     "<image>",
@@ -117,7 +117,7 @@ HARD = st.text(st.characters(exclude_categories=("Cs",))) | st.lists(st.sampled_
 
 
 def line_of(name: str, target: Target, prompt: str, text: str) -> bytes:
-    """The row as export makes it from a caption."""
+    """The row that an export makes from a caption."""
     row = FORMATS[name].row(
         target.id, without_reserved_words(prompt), target.images, without_reserved_words(text)
     )
@@ -129,14 +129,14 @@ def type_of(name: str, target: Target) -> type[msgspec.Struct]:
 
 
 def test_every_format_has_a_documented_row_for_one_image_and_for_several() -> None:
-    """Here, so that its tests are whole."""
+    """So the tests below cover every format."""
     assert {(name, count) for name in FORMATS for count in (1, 2)} == DOCUMENTED.keys()
 
 
 @pytest.mark.parametrize("target", [ONE, TWO], ids=["one image", "several images"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_row_is_field_for_field_what_the_trainer_documents(name: str, target: Target) -> None:
-    """The same fields with the same values in the same order."""
+def test_a_row_has_exactly_the_fields_that_the_trainer_documents(name: str, target: Target) -> None:
+    """With the same values in the same order."""
     documented = DOCUMENTED[name, len(target.images)]
 
     row = json.loads(line_of(name, target, "Say.", "A boat."))
@@ -147,15 +147,15 @@ def test_a_row_is_field_for_field_what_the_trainer_documents(name: str, target: 
 
 @pytest.mark.parametrize("target", [ONE, TWO], ids=["one image", "several images"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_row_says_what_went_into_it(name: str, target: Target) -> None:
-    """Read back by the type that verify reads it with."""
+def test_the_facts_of_a_row_are_those_that_it_was_made_from(name: str, target: Target) -> None:
+    """The row is read back with the type that the check of an export uses."""
     row = msgspec.json.decode(line_of(name, target, "Say.", "A boat."), type=type_of(name, target))
 
     facts = FORMATS[name].facts(row)
 
     assert (target.id, [image.key for image in target.images]) == (facts.id, facts.images)
-    asked = question_parts("Say.", len(target.images)) if facts.speakers else None
-    assert (asked, "A boat.") == (facts.question, facts.answer)
+    question = question_parts("Say.", len(target.images)) if facts.speakers else None
+    assert (question, "A boat.") == (facts.question, facts.answer)
     assert FORMATS[name].speakers == facts.speakers
     if FORMATS[name].states_sizes:
         assert [(image.width_px, image.height_px) for image in target.images] == facts.sizes_px
@@ -165,7 +165,7 @@ def test_a_row_says_what_went_into_it(name: str, target: Target) -> None:
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(text=HARD, prompt=HARD, key=HARD.filter(bool))
 def test_no_text_and_no_file_name_breaks_a_row(name: str, text: str, prompt: str, key: str) -> None:
-    """One line, canonical JSON, as many places for images as there are, the file name as it is."""
+    """It is one line of canonical JSON with a placeholder for each image and the unchanged file name."""
     one = Target(id=f"single_en:{key}", images=(ImageRecord(key=key, width_px=3, height_px=4),))
     two = Target(id="multi_en:s", images=(*one.images, *ONE.images))
     for target in (one, two):
@@ -183,8 +183,8 @@ def test_no_text_and_no_file_name_breaks_a_row(name: str, text: str, prompt: str
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_rows_have_no_escapes_that_json_does_not_ask_for(name: str) -> None:
-    """Chinese stays legible in the file."""
+def test_rows_have_no_unnecessary_escapes(name: str) -> None:
+    """Chinese is legible in the file."""
     assert "一艘船 🙂".encode() in line_of(name, ONE, "描述。", "一艘船 🙂")
 
 
@@ -198,8 +198,8 @@ PART_FAULTS = [
 
 
 @pytest.mark.parametrize(("question", "answer"), PART_FAULTS)
-def test_parts_that_no_chat_template_reads_are_an_error(question: list, answer: list) -> None:
-    """Verify names the row then."""
+def test_parts_that_chat_templates_cannot_read_are_an_error(question: list, answer: list) -> None:
+    """The check of an export then names the row."""
     messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     row = msgspec.convert(
         {**ONE_ID, "messages": messages, "images": ["a"]},
@@ -213,8 +213,8 @@ def test_parts_that_no_chat_template_reads_are_an_error(question: list, answer: 
 FILES = [FilledFile(name="t_9_single_image_en.jsonl", entry="t_single_en", rows=9)]
 
 
-def test_internvl_is_started_with_a_meta_json() -> None:
-    """Root, annotation and length, as its documentation has them."""
+def test_internvl_gets_a_meta_json() -> None:
+    """It has root, annotation and length, as InternVL documents."""
     assert {
         "t_meta.json": {
             "t_single_en": {
@@ -228,15 +228,15 @@ def test_internvl_is_started_with_a_meta_json() -> None:
     } == FORMATS["internvl"].companions("t", "/sa1b", FILES)
 
 
-def test_llava_next_is_started_with_a_yaml() -> None:
-    """Its loader takes JSON Lines only through one."""
+def test_llava_next_gets_a_yaml_file() -> None:
+    """Its loader reads JSON Lines only if a YAML file lists them."""
     assert {
         "t_llava.yaml": {"datasets": [{"json_path": "t_9_single_image_en.jsonl", "sampling_strategy": "all"}]}
     } == FORMATS["llava"].companions("t", "/sa1b", FILES)
 
 
-def test_llama_factory_is_told_that_pairs_are_ranked() -> None:
-    """Its own tags are the default of sharegpt."""
+def test_the_dataset_info_of_pairs_says_that_they_are_ranked() -> None:
+    """It has no tags, since those of the rows are the default of sharegpt."""
     assert {
         "dataset_info.json": {
             "t_single_en": {
@@ -252,8 +252,8 @@ def test_llama_factory_is_told_that_pairs_are_ranked() -> None:
     } == FORMATS["preference-llama-factory"].companions("t", "/sa1b", FILES)  # fmt: skip
 
 
-def test_llama_factory_is_started_with_a_dataset_info() -> None:
-    """Columns and tags as its data/README.md has them."""
+def test_llama_factory_gets_a_dataset_info() -> None:
+    """It has columns and tags as LLaMA-Factory's data/README.md documents."""
     assert {
         "dataset_info.json": {
             "t_single_en": {
@@ -270,13 +270,13 @@ def test_llama_factory_is_started_with_a_dataset_info() -> None:
 
 
 @pytest.mark.parametrize("name", ["ms-swift", "chat-parts"])
-def test_some_trainers_take_the_files_themselves(name: str) -> None:
-    """Their dataset is a path."""
+def test_some_formats_have_no_configuration_file(name: str) -> None:
+    """Their trainers read a dataset by its path."""
     assert {} == FORMATS[name].companions("t", "/sa1b", FILES)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_card_says_where_the_trainer_is_told_of_the_images(name: str) -> None:
-    """The root that the user named, or what stands for none."""
+def test_the_hint_on_the_card_names_the_image_folder(name: str) -> None:
+    """It is the one that the user named, or the one in which the trainer starts."""
     assert "/sa1b" in FORMATS[name].hint("t", "/sa1b")
     assert "the folder that the trainer is started in" in FORMATS[name].hint("t", "")

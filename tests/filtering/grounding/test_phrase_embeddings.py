@@ -1,4 +1,4 @@
-"""Embeddings of phrases, remembered in bounded memory."""
+"""Embeddings of phrases, cached in bounded memory."""
 
 from collections.abc import Sequence
 
@@ -8,37 +8,37 @@ from numpy.typing import NDArray
 from triptych.filtering.grounding.phrase_embeddings import PhraseEmbeddings
 
 
-class Counting:
-    """Gives each text the embedding of its length, and notes what it was asked for."""
+class RecordingEncoder:
+    """An encoder that returns an embedding with each text's length, and records the texts."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.encoded: list[str] = []
 
     def reads(self, language: str) -> bool:
         return True
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.asked += texts
+        self.encoded += texts
         return np.array([[len(text), 1.0] for text in texts], np.float32)
 
 
 def test_a_phrase_is_encoded_once() -> None:
-    """Within a call and over calls."""
-    encoder = Counting()
+    """Within one call and over several."""
+    encoder = RecordingEncoder()
     embed = PhraseEmbeddings(encoder)
     embed(["a cat", "a dog", "a cat"])
 
     assert [[5, 1], [7, 1]] == embed(["a cat", "a horse"]).tolist()
-    assert ["a cat", "a dog", "a horse"] == encoder.asked
+    assert ["a cat", "a dog", "a horse"] == encoder.encoded
 
 
-def test_what_was_not_asked_for_lately_is_forgotten() -> None:
-    """So that memory is bounded; what is in use stays."""
-    encoder = Counting()
+def test_embeddings_that_were_not_used_recently_are_dropped() -> None:
+    """So memory is bounded. Those in use stay."""
+    encoder = RecordingEncoder()
     embed = PhraseEmbeddings(encoder, cache_bytes=32)
     for number in range(20):
         embed(["in use", f"once {number}"])
     embed(["once 0"])
 
-    assert 1 == encoder.asked.count("in use")
-    assert 2 == encoder.asked.count("once 0")
+    assert 1 == encoder.encoded.count("in use")
+    assert 2 == encoder.encoded.count("once 0")

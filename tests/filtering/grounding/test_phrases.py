@@ -1,11 +1,11 @@
-"""Captions split into phrases."""
+"""Captions are split into phrases."""
 
 from triptych.filtering.grounding.phrases import phrases_of, split_sentences
 from triptych.prompts import Naming
 
 
-def test_sentences_of_a_set_go_with_the_images_they_name() -> None:
-    """A sentence without a number goes on about the one before; one that speaks of each doesn't."""
+def test_sentences_of_a_set_belong_to_the_images_that_they_name() -> None:
+    """A sentence without a number continues the one before, unless it is about each image."""
     text = (
         "These two images show cats. Image 1 shows a black cat. It sleeps on a mat."
         " Image 2 shows a white cat. Every image has two lamps."
@@ -16,8 +16,9 @@ def test_sentences_of_a_set_go_with_the_images_they_name() -> None:
     ]
 
 
-def test_each_phrase_is_left_out_in_turn() -> None:
-    """With what joins it to the next, the last with what joins it to the one before; a single one stays."""
+def test_each_phrase_has_the_rest_of_its_sentence() -> None:
+    """It is the sentence without the phrase and the word or mark that joins it. A single phrase has no
+    rest."""
     assert [
         "a blue boat and a cat",
         "A red kite, a cat",
@@ -26,22 +27,22 @@ def test_each_phrase_is_left_out_in_turn() -> None:
     assert [] == [each.rest for each in phrases_of("一只猫坐在窗台上", "zh", 1) if each.rest]
 
 
-def test_a_phrase_stands_as_within_a_sentence() -> None:
-    """Without the capital that its place in the sentence gave it."""
+def test_a_phrase_from_the_beginning_of_a_sentence_is_in_lower_case() -> None:
+    """Its capital only marked the beginning of the sentence."""
     assert ["a red kite", "a cat", "a dog"] == [
         each.text for each in phrases_of("A red kite, a cat and a dog.", "en", 1)
     ]
 
 
-def test_a_word_with_the_character_for_and_stays_whole() -> None:
-    """柔和 is one word."""
+def test_a_word_with_the_character_for_and_is_not_split() -> None:
+    """柔和 (soft) is one word; 和 alone means "and"."""
     assert ["天上飘着柔和的云朵", "地上有红花", "绿草"] == [
         each.text for each in phrases_of("天上飘着柔和的云朵，地上有红花和绿草。", "zh", 1)
     ]
 
 
-def test_what_is_said_of_each_image_is_not_compared() -> None:
-    """Unless a caption says nothing else."""
+def test_statements_on_each_image_are_left_out() -> None:
+    """Unless the caption has no others."""
     opening = "Each image shows a red boat."
 
     assert ["Image 1 shows a pier"] == [
@@ -50,16 +51,16 @@ def test_what_is_said_of_each_image_is_not_compared() -> None:
     assert ["Each image shows a red boat"] == [each.text for each in phrases_of(opening, "en", 2)]
 
 
-def test_a_contract_says_which_images_a_sentence_names() -> None:
-    """Its pattern is read, in any language."""
+def test_with_a_contract_sentences_in_any_language_belong_to_images() -> None:
+    """Its pattern finds the names."""
     naming = Naming(label="画像{number}", pattern=r"画像\d+")
     text = "画像1：赤い船が浮かんでいる。空は青い空だ。画像2：白い猫が眠っている。"
 
     assert [(0,), (0,), (1,)] == [each.images for each in split_sentences(text, "ja", 2, naming)]
 
 
-def test_a_language_without_a_grammar_of_its_own_is_split_at_punctuation() -> None:
-    """Sentences and phrases of any language whose words the text tower knows."""
+def test_a_language_without_its_own_grammar_is_split_at_punctuation() -> None:
+    """So it works for all languages that the text encoder knows."""
     text = "Une barque rouge, un chat noir. Deux arbres verts."
 
     assert ["une barque rouge", "un chat noir", "Deux arbres verts"] == [

@@ -1,4 +1,4 @@
-"""Phrases against images, with the nano CLIP on drawn scenes."""
+"""Scores of phrases against images, with the nano CLIP on painted scenes."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ SHORT = Job(name="short_en", subject="image", language="en")
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with 24 drawn scenes, embedded by the nano CLIP, the first three of them a set."""
+    """A run with 24 painted scenes, embedded by the nano CLIP. The first three form a set."""
     run = RunFolder.create_or_open(tmp_path_factory.mktemp("grounding") / "run")
     encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     pictures = [paint(imagine_scene("unseen", index), 336, 224) for index in range(COUNT)]
@@ -59,7 +59,7 @@ def grounding(drawn: RunFolder) -> Grounding:
 
 @pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
 def test_captions_of_other_images_score_worse(grounding: Grounding, job, language: str) -> None:
-    """Each scene described truly, and each image with the words of the scene after it."""
+    """Each scene has its true caption first, and then that of another scene."""
     said = [describe(imagine_scene("unseen", index), language) for index in range(COUNT)]
     keys = [[f"{SHARD}/{index:02d}.png"] for index in range(COUNT)]
 
@@ -69,8 +69,8 @@ def test_captions_of_other_images_score_worse(grounding: Grounding, job, languag
     assert np.mean(true) + 0.2 < np.mean(turned)
 
 
-def test_the_phrase_that_lacks_most_is_named(grounding: Grounding) -> None:
-    """A thing that isn't there, among those that are."""
+def test_the_phrase_with_the_greatest_deficit_is_found(grounding: Grounding) -> None:
+    """It is about something that the image doesn't show."""
     scene = imagine_scene("unseen", 0)
     sentences = describe(scene, "en").split(". ")
     untrue = "A purple submarine is in the middle"
@@ -83,8 +83,8 @@ def test_the_phrase_that_lacks_most_is_named(grounding: Grounding) -> None:
     assert [worst.deficit] == grounding.scores(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
 
 
-def test_each_image_of_a_set_has_to_be_covered(grounding: Grounding) -> None:
-    """A set's true caption scores better than one whose numbers are turned round."""
+def test_a_set_scores_worse_if_its_descriptions_belong_to_other_images(grounding: Grounding) -> None:
+    """The descriptions are the same, with exchanged numbers."""
     scenes = [imagine_scene("unseen", index) for index in range(3)]
     keys = [f"{SHARD}/{index:02d}.png" for index in range(3)]
     turned = [scenes[2], scenes[0], scenes[1]]
@@ -96,8 +96,8 @@ def test_each_image_of_a_set_has_to_be_covered(grounding: Grounding) -> None:
     assert true < wrong
 
 
-class EnglishOnly:
-    """A text tower that reads no Chinese."""
+class EnglishOnlyEncoder:
+    """A text encoder that doesn't read Chinese."""
 
     def reads(self, language: str) -> bool:
         return language == "en"
@@ -106,7 +106,7 @@ class EnglishOnly:
         raise AssertionError("nothing should be encoded")
 
 
-class Noting(Silent):
+class RecordingProgress(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -114,10 +114,10 @@ class Noting(Silent):
         self.lines.append(line)
 
 
-def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunFolder) -> None:
-    """Once, and the captions have no score."""
-    progress = Noting()
-    grounding = Grounding(context_of(drawn, "single_zh", progress=progress), EnglishOnly(), 512)
+def test_a_language_that_the_encoder_does_not_read_is_skipped_with_a_message(drawn: RunFolder) -> None:
+    """There is one message, and captions in that language have no score."""
+    progress = RecordingProgress()
+    grounding = Grounding(context_of(drawn, "single_zh", progress=progress), EnglishOnlyEncoder(), 512)
 
     scores = [grounding.scores(CHINESE, SHARD, [([f"{SHARD}/00.png"], "一只狗。")]) for _ in range(2)]
 
@@ -127,18 +127,18 @@ def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunF
 
 
 def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> None:
-    """It says which setting turns it off."""
+    """The message names the setting that turns it off."""
     run = make_run(["A red boat."])
-    session = FilterStage(context_of(run, "single_en"), FilteringConfig(grounding=True))
+    stage = FilterStage(context_of(run, "single_en"), FilteringConfig(grounding=True))
 
     with pytest.raises(SetupError, match=r"filtering\.grounding=false"):
-        session.count()
+        stage.count()
 
 
 @pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
-def test_one_thing_that_is_not_there_ranks_worse(grounding: Grounding, job, language: str) -> None:
-    """Each scene described truly, and with one thing of the scene after it in the place of one of its own."""
-    pairs = _with_a_strange_thing(language)
+def test_a_caption_with_one_wrong_thing_scores_worse(grounding: Grounding, job, language: str) -> None:
+    """One thing of each scene is replaced with one of the next scene."""
+    pairs = _with_a_wrong_thing(language)
     keys = [[f"{SHARD}/{index:02d}.png"] for index, _, _ in pairs]
 
     true = grounding.scores(
@@ -152,7 +152,7 @@ def test_one_thing_that_is_not_there_ranks_worse(grounding: Grounding, job, lang
 
 
 def _things(text: str, language: str) -> list[str]:
-    """The things as the text words them: "red boat", "红色的帆船"."""
+    """The things in a text, such as "red boat" or "红色的帆船"."""
     if language == "zh":
         return re.findall(r"\w色的\w{2,3}(?=[，、。和；]|$)", text)
     return re.findall(rf"(?:{'|'.join(COLOURS)}) \w+", text)
@@ -169,7 +169,7 @@ def _add_captions(run: RunFolder, job: str, texts: Sequence[str]) -> None:
 
 @pytest.fixture(scope="module")
 def captioned_run(drawn: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The same run with true captions of its images in both languages, and once more in English."""
+    """The same run with true captions of its images in English and Chinese, and in a second English job."""
     folder = tmp_path_factory.mktemp("captioned") / "run"
     shutil.copytree(drawn.path, folder)
     run = RunFolder.create_or_open(folder)
@@ -180,14 +180,16 @@ def captioned_run(drawn: RunFolder, tmp_path_factory: pytest.TempPathFactory) ->
     return run
 
 
-def _grounding(run: RunFolder, jobs: Sequence[str]) -> Grounding:
+def _grounding_with(run: RunFolder, jobs: Sequence[str]) -> Grounding:
     encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     return Grounding(context_of(run, *jobs), encoder, 512)
 
 
-def test_another_caption_in_the_same_language_supports_too(captioned_run: RunFolder) -> None:
-    """A short caption is compared with the long one of its image where there is none in another language."""
-    pairs = _with_a_strange_thing("en")
+def test_phrases_are_also_compared_with_another_caption_in_the_same_language(
+    captioned_run: RunFolder,
+) -> None:
+    """If an image has no caption in another language, a short caption is compared with the long one."""
+    pairs = _with_a_wrong_thing("en")
     captions = [([f"{SHARD}/{index:02d}.png"], other) for index, _, other in pairs]
     encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     context = context_of(captioned_run, SHORT, "single_en", prompts={})
@@ -197,53 +199,54 @@ def test_another_caption_in_the_same_language_supports_too(captioned_run: RunFol
     assert np.mean(by_image.scores(SHORT, SHARD, captions)) < np.mean(by_both.scores(SHORT, SHARD, captions))
 
 
-def test_what_the_other_language_does_not_say_weighs(captioned_run: RunFolder) -> None:
-    """A caption with one thing of another scene lacks more where the Chinese caption is at hand."""
-    pairs = _with_a_strange_thing("en")
+def test_a_wrong_thing_weighs_more_with_a_caption_in_another_language(captioned_run: RunFolder) -> None:
+    """The Chinese caption doesn't mention it."""
+    pairs = _with_a_wrong_thing("en")
     captions = [([f"{SHARD}/{index:02d}.png"], other) for index, _, other in pairs]
 
-    by_image = _grounding(captioned_run, ["single_en"]).scores(ENGLISH, SHARD, captions)
-    by_both = _grounding(captioned_run, ["single_en", "single_zh"]).scores(ENGLISH, SHARD, captions)
+    by_image = _grounding_with(captioned_run, ["single_en"]).scores(ENGLISH, SHARD, captions)
+    by_both = _grounding_with(captioned_run, ["single_en", "single_zh"]).scores(ENGLISH, SHARD, captions)
 
     assert np.mean(by_image) + 0.2 < np.mean(by_both)
 
 
-def test_scores_depend_on_the_caption_alone(captioned_run: RunFolder) -> None:
-    """Not on what is judged with it, nor in which order: a resumed run has the same bytes."""
+def test_scores_do_not_depend_on_order_or_other_captions_in_a_block(captioned_run: RunFolder) -> None:
+    """So a resumed run has the same bytes."""
     texts = [describe(imagine_scene("unseen", index + 3), "en") for index in range(COUNT)]
     captions = [([f"{SHARD}/{at:02d}.png"], text) for at, text in enumerate(texts)]
-    together = _grounding(captioned_run, ["single_en", "single_zh"]).scores(ENGLISH, SHARD, captions)
-    other_way = _grounding(captioned_run, ["single_en", "single_zh"])
+    together = _grounding_with(captioned_run, ["single_en", "single_zh"]).scores(ENGLISH, SHARD, captions)
+    other_way = _grounding_with(captioned_run, ["single_en", "single_zh"])
 
     assert together[::-1] == [other_way.scores(ENGLISH, SHARD, [each])[0] for each in reversed(captions)]
 
 
-def test_captions_beyond_the_plan_support_nothing(captioned_run: RunFolder) -> None:
-    """A journal may hold captions of a larger plan; verdicts don't depend on them."""
+def test_captions_outside_the_plan_do_not_affect_scores(captioned_run: RunFolder) -> None:
+    """The journal may have captions of a larger plan."""
     captions = [([f"{SHARD}/00.png"], describe(imagine_scene("unseen", 5), "en"))]
     encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     context = context_of(captioned_run, "single_en", limited("single_zh", 0))
     without_chinese = Grounding(context, encoder, 512)
 
-    english_alone = _grounding(captioned_run, ["single_en"])
+    english_alone = _grounding_with(captioned_run, ["single_en"])
 
     assert english_alone.scores(ENGLISH, SHARD, captions) == without_chinese.scores(ENGLISH, SHARD, captions)
 
 
-def _uncounted(scene: Scene, language: str) -> str:
-    """Without its number of things, which no phrase says that this CLIP knows."""
+def _without_count(scene: Scene, language: str) -> str:
+    """The caption without its number of things, which this CLIP doesn't know."""
     opening, _, told, closing = sentences(scene, language)
     return (" " if language == "en" else "").join((opening, told, closing))
 
 
-def _with_a_strange_thing(language: str) -> list[tuple[int, str, str]]:
-    """Scenes described truly, and with one thing of the scene after each in the place of one of its own."""
+def _with_a_wrong_thing(language: str) -> list[tuple[int, str, str]]:
+    """Scenes with their true captions, and with these after one thing was replaced with one of the next
+    scene."""
     scenes = [imagine_scene("unseen", index) for index in range(COUNT + 1)]
-    phrases = [_things(_uncounted(scene, language), language) for scene in scenes]
+    phrases = [_things(_without_count(scene, language), language) for scene in scenes]
     pairs = []
     for index in range(COUNT):
         own, strange = phrases[index], [each for each in phrases[index + 1] if each not in phrases[index]]
         if len(own) > 1 and strange:
-            true = _uncounted(scenes[index], language)
+            true = _without_count(scenes[index], language)
             pairs.append((index, true, true.replace(own[-1], strange[0])))
     return pairs

@@ -1,4 +1,4 @@
-"""Captions that stop before their end, are too short or too long."""
+"""Captions that are cut off, too short or too long."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from triptych.languages import Language, language_of
 
 
 def test_a_caption_cut_by_the_token_limit_is_truncated() -> None:
-    """finish_reason `length` rejects, even where the cut fell behind a full stop."""
+    """The finish reason `length` rejects, even if the caption happens to end with a full stop."""
     assert {"truncated": 1.0} == violations(GOOD_EN, end="length")
 
 
 @pytest.mark.parametrize("reason", ["", "stop", "eos_token", "end_turn"])
-def test_a_model_that_ended_by_itself_cut_nothing(reason: str) -> None:
-    """In the words of several servers."""
+def test_a_caption_that_the_model_ended_is_not_truncated(reason: str) -> None:
+    """Servers have several finish reasons for that."""
     assert {} == violations(GOOD_EN, end=reason)
 
 
@@ -32,13 +32,13 @@ def test_a_model_that_ended_by_itself_cut_nothing(reason: str) -> None:
     ],
 )
 def test_a_text_that_stops_in_mid_sentence_is_truncated(language: str, text: str) -> None:
-    """No closing punctuation, an ellipsis, or a point behind a word that ends no sentence."""
+    """It has no closing punctuation, an ellipsis, or a full stop after a word that ends no sentence."""
     assert {"truncated": 1.0} == violations(text, language)
 
 
 @pytest.mark.parametrize("ending", ['."', ".”", ".)", "!", "?", ". 🙂", ".**", "。", '..."'])
 def test_a_sentence_may_end_in_quotation_marks_brackets_or_emoji(ending: str) -> None:
-    """What closes after the full stop doesn't hide it."""
+    """They may follow the full stop."""
     assert "truncated" not in violations(GOOD_EN.removesuffix(".") + ending)
 
 
@@ -49,8 +49,8 @@ def test_a_sentence_may_end_in_quotation_marks_brackets_or_emoji(ending: str) ->
         ("zh", GOOD_ZH + "门上刻着一行大字“港务局”"),
     ],
 )
-def test_what_a_sign_says_may_end_a_caption(language: str, text: str) -> None:
-    """A closing quotation mark closes the sentence, where the words before it announce an inscription."""
+def test_a_quoted_inscription_may_end_a_caption(language: str, text: str) -> None:
+    """Its closing quotation mark ends the sentence, if the words before it announce an inscription."""
     assert {} == violations(text, language)
 
 
@@ -58,8 +58,8 @@ def test_what_a_sign_says_may_end_a_caption(language: str, text: str) -> None:
     ("language", "text"),
     [("ar", "قارب أحمر؟"), ("hi", "एक लाल नाव खड़ी है।"), ("de", "Sie schaut ihn an."), ("th", "เรือสีแดงลำหนึ่ง")],
 )
-def test_other_scripts_end_sentences_in_their_own_way(language: str, text: str) -> None:
-    """With marks of their own, or with none; words that end no English sentence may end a German one."""
+def test_other_languages_end_sentences_in_their_own_way(language: str, text: str) -> None:
+    """With other marks or none; a word that can't end an English sentence may end a German one."""
     assert "truncated" not in violations(text, language)
 
 
@@ -69,12 +69,12 @@ def test_a_short_english_caption_is_counted_in_words() -> None:
 
 
 def test_a_short_chinese_caption_is_counted_in_characters() -> None:
-    """The score is the number of characters, without punctuation."""
+    """The score is the number of characters without punctuation."""
     assert {"too_short": 6.0} == violations("一艘红色的船。", "zh")
 
 
-def test_a_set_must_say_more_than_one_image() -> None:
-    """A length that is enough for one image is too short for a set."""
+def test_the_caption_of_a_set_must_be_longer() -> None:
+    """A length that suffices for one image is too short for a set."""
     text = "In both images, a red boat lies beside the wooden pier in the soft morning light."
 
     assert {} == violations(text)
@@ -85,7 +85,7 @@ def test_a_set_must_say_more_than_one_image() -> None:
     ("language", "unit"), [("en", "word{} "), ("zh", "船{}"), ("ja", "船{}"), ("de", "wort{} ")]
 )
 def test_a_caption_beyond_the_maximum_is_too_long(language: str, unit: str) -> None:
-    """Length is measured where nothing is repeated, too."""
+    """Even if nothing in it is repeated."""
     text = "".join(unit.format(i) for i in range(700)) + "."
 
     assert "too_long" in violations(text, language)
@@ -103,18 +103,18 @@ def test_a_caption_beyond_the_maximum_is_too_long(language: str, unit: str) -> N
         ("th", "set", 100, 2800),
     ],
 )
-def test_other_languages_have_english_lengths_in_units_of_their_own(
+def test_other_languages_have_the_english_limits_in_their_own_units(
     code: str, subject: Subject, least: int, most: int
 ) -> None:
-    """English and Chinese have figures that were chosen on captions."""
+    """The limits for English and Chinese were chosen on labelled captions."""
     language = language_of(code)
 
     assert (least, most) == (shortest(subject, language), longest(subject, language))
     assert least == TOO_SHORT.threshold_of(subject, language) < TOO_LONG.threshold_of(subject, language)
 
 
-def test_a_language_that_a_config_adds_has_lengths() -> None:
-    """Its record is all that it takes."""
+def test_a_language_added_in_a_config_has_limits() -> None:
+    """Its record is enough to derive them."""
     added = Language(code="tlh", units_per_english_word=0.5)
 
     assert (8, 175) == (shortest("image", added), longest("image", added))

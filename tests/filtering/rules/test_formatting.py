@@ -1,4 +1,4 @@
-"""One paragraph of plain prose."""
+"""Captions must be one paragraph of plain prose."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_text_after_a_line_break_is_another_paragraph(line_break: str) -> None:
 
 
 def test_line_breaks_around_the_text_are_not_paragraphs() -> None:
-    """Only breaks between text count."""
+    """Only line breaks between texts count."""
     assert {} == violations("\n" + GOOD_EN + "\n\n")
 
 
@@ -41,7 +41,7 @@ def test_line_breaks_around_the_text_are_not_paragraphs() -> None:
     ],
 )
 def test_markup_is_found(text: str) -> None:
-    """Markdown, HTML, JSON, headings, labels, lists, forms and keywords."""
+    """That is Markdown, HTML, JSON, headings, labels, lists, forms and keywords."""
     assert 1.0 == violations(text)["markup"]
 
 
@@ -56,7 +56,7 @@ def test_markup_is_found(text: str) -> None:
     ],
 )
 def test_chinese_markup_is_found(text: str) -> None:
-    """With full-width marks."""
+    """It has full-width punctuation."""
     assert 1.0 == violations(text, "zh")["markup"]
 
 
@@ -70,13 +70,13 @@ def test_chinese_markup_is_found(text: str) -> None:
         ("en", GOOD_EN + " It is a well-known, half-empty place - quiet and small."),
     ],
 )
-def test_what_is_written_in_the_picture_is_no_markup(language: str, text: str) -> None:
-    """It may be told as it stands there; hyphens, brackets and times of day are prose."""
+def test_quoted_or_pictured_lists_are_no_markup(language: str, text: str) -> None:
+    """A caption may reproduce the text of a menu or sign. Hyphens, brackets and times of day are prose."""
     assert {} == violations(text, language)
 
 
-def test_the_image_of_a_set_may_be_named_first() -> None:
-    """Of a single image, its number is a label."""
+def test_the_caption_of_a_set_may_start_with_the_name_of_an_image() -> None:
+    """For a single image, such a name is a label."""
     text = "Image-1: " + GOOD_EN + " Image-2: a grey boat."
 
     assert "markup" not in violations(text, images=2)
@@ -108,8 +108,8 @@ def test_the_image_of_a_set_may_be_named_first() -> None:
         ("en", "A gull (98.7% confidence) flies."),
     ],
 )
-def test_blanks_of_a_template_and_boxes_of_a_detector_are_markup(language: str, piece: str) -> None:
-    """Instructions in brackets, filler, to-do marks; coordinates and scores."""
+def test_template_placeholders_and_detector_boxes_are_markup(language: str, piece: str) -> None:
+    """Instructions in brackets, filler text and to-do marks; coordinates and confidence scores."""
     good = GOOD_EN + " " if language == "en" else GOOD_ZH
 
     assert 1.0 == violations(good + piece, language)["markup"]
@@ -135,8 +135,8 @@ def test_blanks_of_a_template_and_boxes_of_a_detector_are_markup(language: str, 
         ),
     ],
 )
-def test_what_a_picture_has_of_them_is_no_markup(language: str, piece: str) -> None:
-    """Signs, forms, keys, screens, graphs."""
+def test_pictured_blanks_lists_and_coordinates_are_no_markup(language: str, piece: str) -> None:
+    """They appear on signs, forms, keys, screens and graphs."""
     good = GOOD_EN + " " if language == "en" else GOOD_ZH
 
     assert "markup" not in violations(good + piece, language)
@@ -166,36 +166,36 @@ def test_what_a_picture_has_of_them_is_no_markup(language: str, piece: str) -> N
     ],
 )
 def test_wrappers_around_a_text_are_markup(language: str, text: str) -> None:
-    """Labels, LaTeX, the path of the image."""
+    """Labels, LaTeX commands, or the path of the image."""
     assert 1.0 == violations(text, language)["markup"]
 
 
 @pytest.mark.parametrize("text", ["海报标题为：“春天来了”，", "海报的标题是：《远方》，"])
-def test_what_a_poster_is_called_is_no_heading(text: str) -> None:
-    """A label before a few words in quotation marks, behind which the text goes on."""
+def test_the_title_of_a_poster_is_no_heading(text: str) -> None:
+    """It is a label before a short quotation, after which the text continues."""
     assert {} == violations(text + GOOD_ZH, "zh")
 
 
 def test_colours_between_slashes_are_no_path() -> None:
-    """A path has digits and letters."""
+    """A path has both digits and letters."""
     assert {} == violations("Red/white/blue flags hang from the boats. " + GOOD_EN)
 
 
-def test_nothing_in_the_place_of_things_is_a_blank() -> None:
-    """Once it may be on a form."""
+def test_several_empty_values_are_markup() -> None:
+    """A single one may be written on a form."""
     assert 1.0 == violations(GOOD_EN + " The colors are N/A, and the boat is N/A.")["markup"]
     assert 1.0 == violations(GOOD_ZH + "人物为无，颜色为无。", "zh")["markup"]
     assert {} == violations(GOOD_EN + " A field on a form has N/A in it.")
 
 
 def test_a_formula_and_a_quoted_text_are_no_wrappers() -> None:
-    """Neither has a command or a label around the text."""
+    """They have no command or label around the text."""
     assert {} == violations(GOOD_EN + r" The grid measures $3 \times 3$.")
     assert {} == violations(f'"{GOOD_EN}"')
 
 
 def test_circled_numbers_name_the_images_of_a_set() -> None:
-    """More of them than there are images are a list, as are ones with labels."""
+    """They are a list if there are more of them than images, or if labels follow them."""
     text = "两张图片都拍摄于海边：①的沙滩上空无一人，只有几只海鸥；②光线偏暖，有一对老夫妇牵着狗散步。"
     listed = "图1和图2的内容如下：①前景：一张木桌和两把椅子；②背景：连绵的青山和几朵白云，湖面平静。"
 

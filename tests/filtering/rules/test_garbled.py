@@ -1,4 +1,4 @@
-"""Text that no person would have typed."""
+"""Text that no person would type."""
 
 import pytest
 
@@ -16,8 +16,8 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
         ",,,,", "!!!!!!", "@#$%^&*", ". . . . . . .", "🙂🙂🙂🙂🙂🙂", "，，，，",
     ],
 )  # fmt: skip
-def test_what_is_no_text_is_garbled(piece: str) -> None:
-    """Special tokens, characters that nobody types, wrong decoding, heaps of signs."""
+def test_special_tokens_and_broken_characters_are_garbled(piece: str) -> None:
+    """So are characters that nobody types, wrongly decoded text and runs of symbols."""
     assert 1.0 <= violations(f"{GOOD_EN} {piece} {GOOD_EN[:40]} pier.")["garbled"]
     assert 1.0 <= violations(f"{GOOD_ZH}{piece}{GOOD_ZH[:20]}。", "zh")["garbled"]
 
@@ -34,33 +34,33 @@ def test_what_is_no_text_is_garbled(piece: str) -> None:
         ("km", "ទូក\u200bក្រហម។"),
     ],
 )
-def test_text_of_any_language_is_not_garbled(language: str, text: str) -> None:
-    """Signs that prose has, letters of other languages, marks that turn the direction of writing."""
+def test_text_in_any_language_is_not_garbled(language: str, text: str) -> None:
+    """It has symbols of normal prose, letters of other languages, and marks for the direction of writing."""
     assert "garbled" not in violations(text, language)
 
 
-def test_a_tag_that_a_screen_shows_is_not_garbled() -> None:
-    """Other than those that a trainer takes for a token."""
+def test_a_tag_on_a_screen_is_not_garbled() -> None:
+    """Unless a trainer would take it for a special token."""
     text = GOOD_EN + ' A screen shows the line "<title>Boats</title>"; 3 < 4 stands on a wall.'
 
     assert "garbled" not in violations(text)
     assert "garbled" in violations(GOOD_EN + ' A screen shows "<start_of_turn>".')
 
 
-def test_a_space_before_each_chinese_character_is_garbled() -> None:
-    """A list of dishes is shorter."""
+def test_spaces_between_all_chinese_characters_are_garbled() -> None:
+    """A short list of dishes may have some."""
     assert {"garbled": 1.0} == violations(" ".join(GOOD_ZH), "zh")
 
 
-def test_a_box_to_tick_is_not_garbled() -> None:
-    """In a quotation, or where something is written."""
+def test_a_tick_box_is_not_garbled() -> None:
+    """In a quotation, or near words that announce an inscription."""
     assert {} == violations(GOOD_EN + " The form on the wall reads □ yes, □ no.")
     assert {} == violations(GOOD_ZH + "问卷上印着“同意：□ 是 □ 否”，菜单上列着鱼 汤 面 饭。", "zh")
 
 
 @pytest.mark.parametrize("invisible", ["\u200b", "\ufeff", "\u2060", "\u200e", "\xad", "\u200d", "\u2063"])
-def test_what_has_no_width_is_not_judged(invisible: str) -> None:
-    """It is cleaned, for all rules."""
+def test_characters_without_width_are_ignored(invisible: str) -> None:
+    """They are removed before any rule reads the text."""
     text = invisible + GOOD_EN.replace("boat", f"bo{invisible}at", 1) + invisible
 
     assert {} == violations(text)

@@ -1,4 +1,4 @@
-"""What is guessed rather than seen."""
+"""Guesses instead of observations."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
     ],
 )
 def test_guesses_are_counted(language: str, text: str, score: float) -> None:
-    """ "Perhaps" counts 1, "seems" a half."""
+    """ "Perhaps" counts 1, "seems" counts a half."""
     found = violations((GOOD_EN if language == "en" else GOOD_ZH) + text, language)
 
     assert {"speculation": score} == found
@@ -32,13 +32,13 @@ def test_guesses_are_counted(language: str, text: str, score: float) -> None:
         ("zh", "这不可能是清晨，可能性不大；大概十人，牌子上写着“可能、也许、大概”。"),
     ],
 )
-def test_caution_and_other_uses_of_the_words_are_fine(language: str, text: str) -> None:
-    """One or two guesses, quotations, a month."""
+def test_a_few_guesses_and_other_uses_of_the_words_are_fine(language: str, text: str) -> None:
+    """For example in quotations, or the month of May."""
     assert {} == violations((GOOD_EN if language == "en" else GOOD_ZH) + text, language)
 
 
-def test_a_set_may_guess_more() -> None:
-    """Its caption is twice as long."""
+def test_the_caption_of_a_set_may_have_more_guesses() -> None:
+    """It is twice as long."""
     text = f"Both images show boats. {GOOD_EN} Perhaps it is early, maybe late, possibly noon."
 
     assert "speculation" not in violations(text, images=2)

@@ -1,4 +1,4 @@
-"""Rules on how the caption of a set names its images: with a contract, and by the lenient reader."""
+"""How the caption of a set names its images: with a contract, and without one by a lenient reader."""
 
 import pytest
 
@@ -47,33 +47,33 @@ def a_set(text: str, images: int, language: str = "en", naming: Naming | None = 
     ],
 )
 def test_a_contract_is_checked_exactly(text: str, missing: int, unknown: int) -> None:
-    """Three images: how many aren't named, and how many numbers aren't theirs."""
+    """For three images: how many of them aren't named, and how many other numbers are."""
 
     assert (missing, unknown) == (missing_images(a_set(text, 3)), unknown_images(a_set(text, 3)))
 
 
 def test_a_contract_is_checked_in_any_language() -> None:
-    """The pattern is all that it takes."""
+    """Its pattern is enough."""
     caption = a_set("画像1：犬。画像3：猫。", 2, "ja", JAPANESE)
 
     assert (1, 1) == (missing_images(caption), unknown_images(caption))
 
 
-def test_a_quotation_mark_that_does_not_close_hides_no_image() -> None:
-    """Inches between two images are no quotation."""
+def test_an_unpaired_quotation_mark_hides_no_image() -> None:
+    """Inch marks don't enclose a quotation."""
     caption = a_set('Image-1: a 12" screen. Image-2: a 15" screen.', 2)
 
     assert 0 == missing_images(caption)
 
 
-def test_a_caption_with_a_contract_is_not_flagged() -> None:
-    """What is missing is known."""
+def test_a_caption_with_a_contract_is_never_flagged() -> None:
+    """Missing images are certain, so they reject."""
 
     assert 0 == unnamed_images(a_set("Image-1: a dog.", 2))
 
 
-def test_without_a_contract_only_certain_violations_reject() -> None:
-    """A caption of one image, and an image beyond the last; a doubtful one is flagged."""
+def test_without_a_contract_only_certain_faults_reject() -> None:
+    """They are a caption of a single image and a number beyond the last image. Doubtful ones are flagged."""
     of_one = a_set("The image shows a dog. It runs.", 3, naming=None)
     beyond = a_set("The first image shows a dog, the fourth image a cat.", 3, naming=None)
     doubtful = a_set("The first image shows a dog, and the second a cat.", 3, naming=None)
@@ -84,7 +84,7 @@ def test_without_a_contract_only_certain_violations_reject() -> None:
 
 
 def test_without_a_contract_other_languages_are_not_read() -> None:
-    """They score 0: nothing is rejected that can't be read."""
+    """They score 0, because nothing is rejected that can't be read."""
     caption = a_set("画像4は犬です。", 2, "ja", naming=None)
 
     assert (0, 0, 0) == (missing_images(caption), unknown_images(caption), unnamed_images(caption))
@@ -106,8 +106,8 @@ def test_without_a_contract_other_languages_are_not_read() -> None:
         ("The second floor has three windows.", 2, set()),
     ],
 )
-def test_english_images_are_named_in_several_ways(text: str, images: int, named: set[int]) -> None:
-    """Figures, words, ordinals, ranges and lists."""
+def test_english_names_of_images_are_read(text: str, images: int, named: set[int]) -> None:
+    """Digits, words, ordinals, ranges and lists."""
 
     assert named == named_images(text.lower(), "en", images)
 
@@ -128,8 +128,8 @@ def test_english_images_are_named_in_several_ways(text: str, images: int, named:
         ("两张图片四周有白边，照片五官清晰，图三展示了猫。", 3, {3}),
     ],
 )
-def test_chinese_images_are_named_in_several_ways(text: str, images: int, named: set[int]) -> None:
-    """Figures, characters, ordinals and ranges."""
+def test_chinese_names_of_images_are_read(text: str, images: int, named: set[int]) -> None:
+    """Digits, characters, ordinals and ranges."""
 
     assert named == named_images(text.lower(), "zh", images)
 
@@ -154,8 +154,10 @@ def test_chinese_images_are_named_in_several_ways(text: str, images: int, named:
         ("第五张桌子旁坐着一位女士。", "zh", 3, set()),
     ],
 )
-def test_an_image_beyond_the_last_is_certain(text: str, language: str, images: int, beyond: set[int]) -> None:
-    """Only what nothing but an image of the set can be called."""
+def test_a_number_beyond_the_last_image_counts_only_if_it_is_certain(
+    text: str, language: str, images: int, beyond: set[int]
+) -> None:
+    """It must be an expression that can only mean an image of the set."""
 
     assert beyond == beyond_last(text.lower(), language, images)
 
@@ -170,8 +172,8 @@ def test_an_image_beyond_the_last_is_certain(text: str, language: str, images: i
         ("图中2只狗在奔跑，课本上的图2是心脏。", "zh", 0),
     ],
 )
-def test_the_caption_of_a_single_image_names_no_other(text: str, language: str, others: int) -> None:
-    """By a number; what a picture within it is called is another matter."""
+def test_the_caption_of_a_single_image_must_not_name_another(text: str, language: str, others: int) -> None:
+    """Pictures within the image may have such names."""
 
     assert others == unknown_images(CaptionText(text, language_of(language)))
 
@@ -189,8 +191,10 @@ def test_the_caption_of_a_single_image_names_no_other(text: str, language: str, 
         ("一只狗在海滩上奔跑。", "zh", False),
     ],
 )
-def test_a_caption_of_one_image_says_so_from_the_start(text: str, language: str, is_one: bool) -> None:
-    """And has no word that only several images call for."""
+def test_a_caption_of_a_single_image_is_recognised_by_its_first_words(
+    text: str, language: str, is_one: bool
+) -> None:
+    """It has no word that suggests several images."""
 
     assert is_one == mentions_only_one(text.lower(), language)
 
@@ -213,6 +217,6 @@ def test_a_caption_of_one_image_says_so_from_the_start(text: str, language: str,
 def test_images_that_seem_to_be_left_out_are_counted(
     text: str, language: str, images: int, count: int
 ) -> None:
-    """None where the caption speaks of all others together, or of several without naming any."""
+    """None, if the caption describes all others together, or several images without naming them."""
 
     assert count == left_out(text.lower(), language, images)

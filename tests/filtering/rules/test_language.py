@@ -1,4 +1,4 @@
-"""Captions in another language than asked for, or in its other script."""
+"""Captions in another language than requested, or in its other script."""
 
 import py3langid
 import pytest
@@ -13,21 +13,21 @@ EVERY_GOOD_CAPTION = [(code, text) for code, texts in GOOD_CAPTIONS.items() for 
 
 @pytest.mark.parametrize(("language", "text"), EVERY_GOOD_CAPTION)
 def test_a_good_caption_in_any_language_violates_no_rule(language: str, text: str) -> None:
-    """Of caption length, in its own job."""
+    """Each has a normal length and is in a job in its language."""
     assert {} == violations(text, language)
 
 
 @pytest.mark.parametrize("language", GOOD_CAPTIONS)
 def test_an_english_caption_in_another_job_is_in_the_wrong_language(language: str) -> None:
-    """And the other way round, and in the Chinese job."""
+    """And so is a caption in another language in an English or Chinese job."""
     assert 1.0 == violations(GOOD_EN, language)["wrong_language"]
     for other in ("en", "zh"):
         assert "wrong_language" in violations(GOOD_CAPTIONS[language][0], other)
 
 
 @pytest.mark.parametrize("language", GOOD_CAPTIONS)
-def test_one_english_sentence_is_enough(language: str) -> None:
-    """The models that most often write another language write English."""
+def test_a_single_english_sentence_is_the_wrong_language(language: str) -> None:
+    """If models write in a wrong language, it is mostly English."""
     text = GOOD_CAPTIONS[language][0] + " A man with a hat stands on the pier and holds a long fishing rod."
 
     assert "wrong_language" in violations(text, language)
@@ -40,16 +40,16 @@ def test_one_english_sentence_is_enough(language: str) -> None:
         for pair in ("ja zh", "zh ja", "es pt", "fr es", "ru uk", "hi mr", "ar fa", "de nl")
     ],
 )
-def test_languages_in_one_script_are_told_apart(asked: str, got: str) -> None:
-    """By an identifier."""
+def test_languages_in_the_same_script_are_distinguished(asked: str, got: str) -> None:
+    """A language identifier does that."""
     assert violations(CAPTIONS[got], asked)["wrong_language"] > 0.5
 
 
 @pytest.mark.parametrize(
     ("asked", "got"), [tuple(pair.split()) for pair in ("no da", "nb da", "da nb", "id ms", "hr sr")]
 )
-def test_related_languages_are_not_told_apart(asked: str, got: str) -> None:
-    """What one of them says may be said in the other."""
+def test_related_languages_are_not_distinguished(asked: str, got: str) -> None:
+    """The same sentence may be correct in both."""
     assert "wrong_language" not in violations(CAPTIONS[got], asked)
 
 
@@ -66,7 +66,7 @@ def test_related_languages_are_not_told_apart(asked: str, got: str) -> None:
     ],
 )
 def test_another_script_is_the_wrong_language(language: str, text: str) -> None:
-    """All or half of a caption in the other script, words of it in between, or no letters at all."""
+    """All or half of a caption, single words in it, or no letters at all."""
     assert "wrong_language" in violations(text, language)
 
 
@@ -78,8 +78,8 @@ def test_another_script_is_the_wrong_language(language: str, text: str) -> None:
         " standsin thebackground undera cloudysky.",
     ],
 )
-def test_english_that_has_lost_its_spaces_is_no_english(text: str) -> None:
-    """All of them, or many."""
+def test_english_without_spaces_is_the_wrong_language(text: str) -> None:
+    """All or many of its spaces are missing."""
     assert 1.0 == violations(text)["wrong_language"]
 
 
@@ -105,18 +105,18 @@ def test_english_that_has_lost_its_spaces_is_no_english(text: str) -> None:
     ],
 )
 def test_signs_and_brands_in_another_script_are_fine(language: str, text: str) -> None:
-    """Quotations are left out of the count, and a few foreign words are within the threshold."""
+    """Quotations aren't counted, and a few foreign words are below the threshold."""
     assert {} == violations(text, language)
 
 
-def test_a_language_that_nothing_identifies_goes_by_its_script() -> None:
-    """No identifier knows it, so no other language in its script is foreign."""
+def test_a_language_that_the_identifier_does_not_know_is_judged_by_its_script() -> None:
+    """So no other language in the same script counts as foreign."""
     assert 1.0 == foreign_share(caption(GOOD_EN, "th"))
     assert 0.0 == foreign_share(caption(GOOD_CAPTIONS["th"][0], "th"))
 
 
-def test_the_identifier_of_the_process_stays_as_it_is() -> None:
-    """Whoever else uses py3langid gets all its languages."""
+def test_the_global_py3langid_identifier_is_not_changed() -> None:
+    """Other users of py3langid in the process get all its languages."""
     before = py3langid.langid.IDENTIFIER
     foreign_share(caption(GOOD_EN, "fr"))
 
@@ -131,7 +131,7 @@ def test_the_identifier_of_the_process_stays_as_it_is() -> None:
     ],
 )
 def test_traditional_characters_are_counted(text: str) -> None:
-    """All of a text, or one sentence of it."""
+    """In a whole text or one sentence of it."""
     assert violations(text, "zh")["traditional"] > 0.02
 
 
@@ -143,13 +143,13 @@ def test_traditional_characters_are_counted(text: str) -> None:
         GOOD_ZH + "这是乾隆年间的著名建筑。",
     ],
 )
-def test_signs_and_names_in_them_are_fine(text: str) -> None:
-    """A quotation, an inscription, a character that both write."""
+def test_signs_and_names_in_traditional_characters_are_fine(text: str) -> None:
+    """A quotation, an inscription, or a character that Simplified Chinese has as well."""
     assert {} == violations(text, "zh")
 
 
-def test_other_languages_write_them() -> None:
-    """Japanese has some of them, too."""
+def test_other_languages_may_use_traditional_characters() -> None:
+    """Japanese has some of them."""
     text = "門の前に車が止まり、東の空に鳥が飛んでいる。赤い橋の上を馬が渡り、魚を見る人がいる。"
 
     assert {} == violations(text, "ja")

@@ -1,4 +1,4 @@
-"""English and Chinese captions of the same image that give different numbers."""
+"""English and Chinese captions of the same image with different numbers."""
 
 import pytest
 
@@ -18,8 +18,8 @@ from triptych.languages import language_of
         ("The second floor has two windows.", "第二层有两扇窗户，门两侧各有一棵树。", 0.0),
     ],
 )
-def test_numbers_that_contradict_each_other_are_counted(english: str, chinese: str, expected: float) -> None:
-    """In both directions; a number that only one of them gives says nothing."""
+def test_contradicting_numbers_are_counted(english: str, chinese: str, expected: float) -> None:
+    """For either caption. A number that only one of them has means nothing."""
     there = CaptionText(english, language_of("en"), counterparts={"zh": chinese})
     back = CaptionText(chinese, language_of("zh"), counterparts={"ja": "船。", "en": english})
 
@@ -27,7 +27,7 @@ def test_numbers_that_contradict_each_other_are_counted(english: str, chinese: s
 
 
 def test_captions_in_the_same_language_are_not_compared() -> None:
-    """Nor in one that can't be read."""
+    """Nor is one in a language that can't be read."""
     caption = CaptionText(
         "Two men.", language_of("en"), counterparts={"en": "Three men.", "fr": "Trois hommes."}
     )

@@ -17,12 +17,12 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
     ],
 )
 def test_personal_data_is_counted(data: str) -> None:
-    """Also what a sign in the picture shows."""
+    """Even if it is on a sign in the picture."""
     assert {"personal_data": 1.0} == violations(f'{GOOD_EN} A board reads "{data}".')
     assert {"personal_data": 1.0} == violations(f"{GOOD_ZH}牌子上写着“{data}”。", "zh")
 
 
 @pytest.mark.parametrize("text", ["in 1998 and 2004", "at 12:30 and 14:45", "number 1,234,567", "2024-05-17"])
-def test_other_numbers_are_none(text: str) -> None:
-    """Years, times, large numbers, dates."""
+def test_other_numbers_are_no_personal_data(text: str) -> None:
+    """Years, times, large numbers and dates."""
     assert {} == violations(f"{GOOD_EN} It stands there {text}.")

@@ -1,4 +1,4 @@
-"""The prompt or a chat template in the answer."""
+"""Words of the prompt or a chat template in the caption."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.support.other_languages import GOOD_CAPTIONS
     ],
 )
 def test_the_words_of_the_english_prompt_are_counted(text: str) -> None:
-    """Whole or in parts, and roles."""
+    """Whole sentences or parts of them, and the roles of a chat."""
     assert 1.0 <= violations(GOOD_EN + " " + text)["prompt_leak"]
 
 
@@ -36,7 +36,7 @@ def test_the_words_of_the_english_prompt_are_counted(text: str) -> None:
     ],
 )
 def test_the_words_of_the_chinese_prompt_are_counted(text: str) -> None:
-    """The same in Chinese."""
+    """Like those of the English one."""
     assert 1.0 <= violations(GOOD_ZH + text, "zh")["prompt_leak"]
 
 
@@ -47,14 +47,14 @@ def test_the_words_of_the_chinese_prompt_are_counted(text: str) -> None:
         ("zh", "先写主体的颜色和位置，再写背景和光线，语言要连贯流畅。"),
     ],
 )
-def test_advice_for_the_writer_is_counted(language: str, text: str) -> None:
+def test_instructions_to_the_writer_are_counted(language: str, text: str) -> None:
     """At the beginning of the text."""
     assert 1.0 <= violations(text, language)["prompt_leak"]
 
 
 @pytest.mark.parametrize("language", ["fr", "ja", "ru"])
-def test_roles_of_a_chat_template_are_read_in_any_language(language: str) -> None:
-    """They are English in every model's template."""
+def test_roles_of_a_chat_template_are_counted_in_any_language(language: str) -> None:
+    """All models' templates have them in English."""
     assert 1.0 <= violations(GOOD_CAPTIONS[language][0] + " assistant: ", language)["prompt_leak"]
 
 
@@ -68,5 +68,5 @@ def test_roles_of_a_chat_template_are_read_in_any_language(language: str) -> Non
     ],
 )
 def test_other_uses_of_the_words_are_fine(text: str) -> None:
-    """Quotations and plain prose."""
+    """In quotations and plain prose."""
     assert {} == violations(GOOD_EN + " " + text)

@@ -1,4 +1,4 @@
-"""The model speaks of itself, of its answer or to the user."""
+"""The model speaks about itself, about its answer or to the user."""
 
 import pytest
 
@@ -29,8 +29,8 @@ from tests.support.other_languages import GOOD_CAPTIONS
         "This concludes the description.",
     ],
 )
-def test_english_talk_is_counted(text: str) -> None:
-    """Refusals, apologies, offers, remarks on the answer."""
+def test_talk_in_english_is_counted(text: str) -> None:
+    """Refusals, apologies, offers and remarks on the answer."""
     assert 1.0 <= violations(GOOD_EN + " " + text)["refusal"]
 
 
@@ -46,7 +46,7 @@ def test_english_talk_is_counted(text: str) -> None:
     ],
 )
 def test_talk_before_a_description_is_counted(language: str, text: str) -> None:
-    """Calls and questions of a few words, thoughts about what is asked."""
+    """Short exclamations and questions, and thoughts about the task."""
     assert 1.0 <= violations(text, language)["refusal"]
 
 
@@ -64,25 +64,25 @@ def test_talk_before_a_description_is_counted(language: str, text: str) -> None:
         "感谢观看！",
     ],
 )
-def test_chinese_talk_is_counted(text: str) -> None:
-    """The same in Chinese."""
+def test_talk_in_chinese_is_counted(text: str) -> None:
+    """Like that in English."""
     assert 1.0 <= violations(GOOD_ZH + text, "zh")["refusal"]
 
 
-def test_names_with_an_exclamation_mark_are_no_calls() -> None:
-    """A call ends a sentence."""
+def test_names_with_an_exclamation_mark_are_no_exclamations() -> None:
+    """An exclamation is a sentence of its own."""
     assert {} == violations("A Yahoo! billboard stands above the road. " + GOOD_EN)
     assert {"refusal": 1.0} == violations("Here you go! " + GOOD_EN)
 
 
-def test_a_numeral_or_title_differs_from_a_person_by_its_letters() -> None:
-    """What a model says of itself goes on in lower case."""
+def test_the_word_i_in_a_title_or_numeral_is_no_talk() -> None:
+    """If the model means itself, the next word is in lower case."""
     assert {} == violations(GOOD_EN + " A copy of I See You lies in the boat.")
     assert {"refusal": 1.0} == violations(GOOD_EN + " From here I see a boat.")
 
 
-def test_users_and_prompts_are_no_screens_where_none_is_shown() -> None:
-    """The same words are talk without a screen or a page nearby."""
+def test_users_and_uploads_are_talk_if_no_screen_is_shown() -> None:
+    """Near a screen or page, the same words describe it."""
     assert 1.0 <= violations("The user has provided an image. " + GOOD_EN)["refusal"]
     assert 1.0 <= violations("用户上传的照片如下。" + GOOD_ZH, "zh")["refusal"]
 
@@ -105,8 +105,8 @@ def test_users_and_prompts_are_no_screens_where_none_is_shown() -> None:
         ("ja", "I'm sorry, but I can't assist with that request."),
     ],
 )
-def test_the_commonest_refusals_of_other_languages_are_counted(language: str, text: str) -> None:
-    """And English ones, in languages that aren't written in Latin letters."""
+def test_common_refusals_in_other_languages_are_counted(language: str, text: str) -> None:
+    """And so are English ones, in languages with another script."""
     assert 1.0 <= violations(GOOD_CAPTIONS[language][0] + " " + text, language)["refusal"]
 
 
@@ -129,8 +129,8 @@ def test_the_commonest_refusals_of_other_languages_are_counted(language: str, te
         "Children on the pier hope that the fish will bite.",
     ],
 )
-def test_what_the_picture_says_is_no_talk(text: str) -> None:
-    """Quotations, signs, numerals, words with another sense."""
+def test_inscriptions_and_other_uses_of_the_words_are_no_talk(text: str) -> None:
+    """Quotations, signs, numerals, and words with another meaning."""
     assert {} == violations(GOOD_EN + " " + text)
 
 
@@ -149,6 +149,6 @@ def test_what_the_picture_says_is_no_talk(text: str) -> None:
         "警犬按照指令坐下，旗手按照要求站成一排。",
     ],
 )
-def test_what_a_chinese_picture_says_is_no_talk(text: str) -> None:
-    """The same in Chinese."""
+def test_chinese_inscriptions_and_other_uses_of_the_words_are_no_talk(text: str) -> None:
+    """Like those in English."""
     assert {} == violations(GOOD_ZH + text, "zh")

@@ -1,4 +1,4 @@
-"""Captions that say the same again."""
+"""Captions that repeat themselves."""
 
 import pytest
 
@@ -44,21 +44,21 @@ SET_ZH = (
         ("ru", (GOOD_CAPTIONS["ru"][0] + " ") * 3, 1),
     ],
 )
-def test_a_caption_that_says_the_same_again_is_repeated(language: str, text: str, images: int) -> None:
-    """Sentences said again, and loops of a phrase, a word or a character, in any language."""
+def test_a_caption_that_repeats_itself_is_found(language: str, text: str, images: int) -> None:
+    """It may repeat sentences, or a phrase, word or character in a loop, in any language."""
     assert "repeated" in violations(text, language, images)
 
 
-def test_a_sentence_that_is_filled_in_anew_each_turn_is_repeated() -> None:
-    """No stretch of it is long."""
+def test_a_sentence_pattern_that_is_filled_in_again_and_again_is_found() -> None:
+    """No long part of it is repeated literally."""
     colours = "white black red blue green yellow brown grey pink orange".split()
     text = " ".join(f"There is also a {colour} car here." for colour in colours)
 
     assert "repeated" in violations(GOOD_EN + " " + text)
 
 
-def test_repetition_weighs_by_occurrence() -> None:
-    """A sentence said twenty times scores 19/20, not one repeated sentence."""
+def test_every_occurrence_of_a_repeated_sentence_counts() -> None:
+    """A sentence that occurs twenty times scores 19/20."""
     score = violations("一艘红色的船停在木码头旁边，远处是青色的山。" * 20, "zh")["repeated"]
 
     assert pytest.approx(19 / 20) == score
@@ -75,7 +75,7 @@ def test_repetition_weighs_by_occurrence() -> None:
     ],
 )
 def test_enumerations_are_not_repetitions(language: str, text: str, images: int) -> None:
-    """Alike things are described in alike words, and each image of a set once."""
+    """Similar things, and each image of a set, are described in similar words."""
     assert {} == violations(text, language, images)
 
 
@@ -98,21 +98,21 @@ TRAMS = (
         ),
     ],
 )
-def test_a_text_said_again_as_a_whole_is_repeated(language: str, text: str, images: int) -> None:
-    """Also where its sentences end in numbers, in a set, and with a few other words."""
+def test_a_text_that_is_repeated_as_a_whole_is_found(language: str, text: str, images: int) -> None:
+    """Even if its sentences end in numbers, if it describes a set, or if a few words differ."""
     assert 0.5 <= violations(text, language, images)["repeated"]
 
 
-def test_a_sentence_said_of_two_images_is_said_again() -> None:
-    """The names of the images don't tell it apart."""
+def test_the_same_sentence_on_two_images_is_a_repetition() -> None:
+    """The different names of the images don't matter."""
     text = "图1:一辆红色电车停在石砌教堂前的站台。图2:一辆红色电车停在石砌教堂前的站台。两图都是城市。"
 
     assert "repeated" in violations(text, "zh", 2)
     assert "repeated" not in violations(text.replace("站台。两", "广场，有雨。两"), "zh", 2)
 
 
-def test_two_images_described_in_the_same_words_are_no_copy() -> None:
-    """What numbers the images tells the halves apart."""
+def test_similar_sentences_on_two_images_are_no_repetition() -> None:
+    """They differ in the image's number and one detail."""
     text = (
         "Image 1 shows a red tram with a white roof in front of a church, and a man with an umbrella waits."
         " Image 2 shows a red tram with a white roof in front of a theater, and a man with an umbrella waits."
@@ -122,7 +122,7 @@ def test_two_images_described_in_the_same_words_are_no_copy() -> None:
 
 
 def test_sentences_end_at_marks_and_line_breaks() -> None:
-    """A point behind a digit is none."""
+    """A full stop between digits doesn't end one."""
     text = "A sign at 2.5 m; it reads nothing. Rain!\n一只猫。两只狗"
 
     sentences = [len(units) for units in sentences_of(text.lower(), LANGUAGES["en"])]

@@ -1,4 +1,4 @@
-"""The rules that ship, all together."""
+"""The built-in rules, all together."""
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ GOOD_SET_ZH = (
 )
 
 
-def test_rules_stand_in_order_of_priority() -> None:
+def test_rules_are_in_order_of_priority() -> None:
     """The first that rejects a caption is its reason."""
     names = [rule.name for rule in RULES]
 
@@ -30,8 +30,8 @@ def test_rules_stand_in_order_of_priority() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_each_rule_has_what_a_message_needs(rule: Rule) -> None:
-    """A likely cause, a threshold for any language and subject, and needles in lower case."""
+def test_each_rule_has_a_likely_cause_and_valid_thresholds(rule: Rule) -> None:
+    """The threshold is valid for any language and subject. Needles are in lower case."""
     assert rule.likely_cause
     assert all(needle == needle.lower() for needle in rule.needles)
     for language in LANGUAGES.values():
@@ -46,22 +46,22 @@ def test_each_rule_has_what_a_message_needs(rule: Rule) -> None:
     [(GOOD["en"], "en", 1), (GOOD["zh"], "zh", 1), (GOOD_SET_EN, "en", 3), (GOOD_SET_ZH, "zh", 3)],
 )
 def test_a_good_caption_violates_no_rule(text: str, language: str, images: int) -> None:
-    """A complete paragraph in the right language, of an image or a set."""
+    """It is a complete paragraph in the right language, on an image or a set."""
     assert {} == violations(text, language, images)
 
 
-def test_every_rule_scores() -> None:
-    """A caption may violate several at once."""
+def test_a_caption_may_violate_several_rules() -> None:
+    """All of them are reported."""
     assert {"truncated", "too_short", "multi_paragraph"} == set(violations("Boat\nboat"))
 
 
 def test_an_empty_caption_is_too_short_and_nothing_else() -> None:
-    """There is nothing in it for other rules to judge."""
+    """Other rules find nothing to judge."""
     assert {"too_short": 0.0} == violations("")
 
 
-def test_needles_found_beforehand_make_no_difference() -> None:
-    """They are what a rule would find itself."""
+def test_needles_found_in_advance_do_not_change_a_score() -> None:
+    """A rule would find the same ones itself."""
     needles = frozenset().union(*(rule.needles for rule in RULES))
     text = GOOD_EN + " I'm sorry, perhaps it is a **boat**. Call (212) 555-0143."
     alone, together = caption(text), caption(text)
@@ -80,7 +80,7 @@ def test_needles_found_beforehand_make_no_difference() -> None:
     images=st.integers(1, 5),
 )
 def test_no_text_makes_a_measure_raise(text: str, language: str, images: int) -> None:
-    """Whatever the text, each rule that reads the language gives a number."""
+    """Each rule that reads the language returns a valid score."""
     judged = caption(text, language, images)
     for rule in RULES:
         if rule.measure is not None and rule.reads(judged.language):

@@ -1,4 +1,4 @@
-"""What is said twice at once."""
+"""Words, parts of words, characters and marks that are repeated immediately."""
 
 import pytest
 
@@ -44,8 +44,8 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
         ("zh", "画面，，中央是一座红色的亭子，，周围是几棵松树，，地面铺着灰色的石砖，远处有一座小山。"),
     ],
 )
-def test_words_characters_and_marks_said_twice_at_once_are_repeated(language: str, text: str) -> None:
-    """Also pieces of words."""
+def test_words_characters_and_marks_repeated_immediately_are_found(language: str, text: str) -> None:
+    """Parts of words, too."""
     assert 0.5 <= violations(text, language)["repeated"]
 
 
@@ -73,15 +73,15 @@ def test_words_characters_and_marks_said_twice_at_once_are_repeated(language: st
         ("zh", "妈妈和宝宝站在弯弯曲曲的路上，红红的灯笼高高挂起，锅里咕嘟咕嘟地冒着热气。"),
     ],
 )
-def test_names_emphasis_and_words_that_are_rightly_doubled_are_kept(language: str, text: str) -> None:
-    """As they are said."""
+def test_names_emphasis_and_words_that_are_normally_doubled_are_fine(language: str, text: str) -> None:
+    """English and Chinese have many of them."""
     good = GOOD_EN if language == "en" else GOOD_ZH
 
     assert {} == violations(good + text, language)
 
 
-def test_other_languages_double_words_as_they_please() -> None:
-    """As Vietnamese and Japanese do."""
+def test_doubled_words_in_other_languages_are_fine() -> None:
+    """Vietnamese has many of them."""
     text = "Ngày ngày người người đi đi lại lại trên con phố xa xa, nhà nhà treo đèn đèn đỏ đỏ."
 
     assert "repeated" not in violations(text, "vi")

@@ -1,4 +1,4 @@
-"""Budgets and queues between threads."""
+"""Memory budgets and bounded queues, shared by threads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from triptych.grouping.embedding.bounded_queue import BoundedQueue
 def test_a_budget_holds_no_more_than_its_limit() -> None:
     """Twelve threads that acquire three of ten each: at most nine are ever in use."""
     budget = MemoryBudget(10)
-    all_there = threading.Barrier(12)
+    all_started = threading.Barrier(12)
 
     def work() -> None:
-        all_there.wait()
+        all_started.wait()
         for _ in range(50):
             budget.acquire(3)
             budget.release(3)
@@ -32,7 +32,7 @@ def test_a_budget_holds_no_more_than_its_limit() -> None:
 
 
 def test_an_item_larger_than_the_budget_is_admitted_alone() -> None:
-    """It waits until nothing else is in use, but not for ever."""
+    """It waits until nothing else is in use, and is then admitted."""
     budget = MemoryBudget(10)
     budget.acquire(4)
     entered = threading.Event()
@@ -46,7 +46,7 @@ def test_an_item_larger_than_the_budget_is_admitted_alone() -> None:
 
 
 def test_closing_a_budget_wakes_waiting_threads() -> None:
-    """They get ClosedError, now and later."""
+    """They get ClosedError."""
     budget = MemoryBudget(1)
     budget.acquire(1)
     stopped = threading.Event()
@@ -65,7 +65,7 @@ def test_closing_a_budget_wakes_waiting_threads() -> None:
 
 
 def test_a_queue_keeps_the_order_and_then_raises_the_error() -> None:
-    """All items, then the source's own error."""
+    """The consumer gets all items, then the source's own error."""
 
     def source() -> Iterator[int]:
         yield from range(5)
@@ -84,7 +84,7 @@ def test_a_queue_keeps_the_order_and_then_raises_the_error() -> None:
 
 
 def test_closing_a_queue_ends_its_producer() -> None:
-    """A source without end stops at the next item that doesn't fit."""
+    """An endless source stops at the next item that doesn't fit."""
 
     def endless() -> Iterator[int]:
         while True:

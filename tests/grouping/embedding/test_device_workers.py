@@ -1,4 +1,4 @@
-"""Shards that are spread over workers: real processes, started as for GPUs, on CPUs."""
+"""Shards distributed over worker processes: real ones, started as for GPUs, but on CPUs."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from triptych.runs.folder import RunFolder
 from triptych.sources.opening import open_sources
 
 PATIENCE_S = 90
-"""Timeout for what takes seconds on an idle machine."""
+"""Timeout for steps that take seconds on an idle machine."""
 
 
-class _Counted:
-    """A Report that adds up."""
+class _CountingReport:
+    """Counts files by shard, and lists the shards that were written."""
 
     def __init__(self) -> None:
         self.files: Counter[str] = Counter()
-        self.whole: list[str] = []
+        self.written: list[str] = []
 
     def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         self.files[shard] += files
 
     def wrote(self, shard: str) -> None:
-        self.whole.append(shard)
+        self.written.append(shard)
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def tars(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def undisturbed(tars: Path, tmp_path: Path) -> dict[str, bytes]:
-    """The result of a single process."""
+def by_one_process(tars: Path, tmp_path: Path) -> dict[str, bytes]:
+    """The files that a single process writes."""
     run = RunFolder.create_or_open(tmp_path / "undisturbed")
-    Pipeline(run, ColourOn()("cpu"), 2, 1).run(open_sources([tars]), _Counted())
+    Pipeline(run, ColourOn()("cpu"), 2, 1).run(open_sources([tars]), _CountingReport())
     return bytes_of(run.path)
 
 
-class _Heard(Silent):
+class _RecordedProgress(Silent):
     """Progress that records messages."""
 
     def __init__(self) -> None:
@@ -67,17 +67,17 @@ class _Heard(Silent):
         self.lines.append(line)
 
 
-def _embed(run: Path, tars: Path, encoder: ColourOn, devices: int = 2) -> tuple[_Counted, list[str]]:
-    report, progress = _Counted(), _Heard()
+def _embed(run: Path, tars: Path, encoder: ColourOn, devices: int = 2) -> tuple[_CountingReport, list[str]]:
+    report, progress = _CountingReport(), _RecordedProgress()
     context = context_of(RunFolder.create_or_open(run), progress=progress)
-    # Named apart from a lone "cpu", which needs no process.
+    # Not "cpu": a single "cpu" would be used in this process.
     with open_devices(context, ["cpu:0"] * devices, encoder, batch_size=2, decode_threads=1) as embed:
         embed(open_sources([tars]), report)
     return report, progress.lines
 
 
-def test_two_processes_write_the_bytes_of_one(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """With a real open_clip model in each, through the stage; every image is counted in its notes."""
+def test_two_processes_write_the_same_bytes_as_one(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """Through the stage, with a real open_clip model in each; the stage's notes count every image."""
     runs = {}
     for name, devices in (("one", ("cpu",)), ("two", ("cpu", "cpu"))):
         run = RunFolder.create_or_open(tmp_path / name)
@@ -97,23 +97,23 @@ def test_two_processes_write_the_bytes_of_one(tars: Path, tiny_clip: Path, tmp_p
     [("die once", 2, "was killed"), ("fail once", 1, "ended with RuntimeError: CUDA error")],
 )
 def test_a_process_that_dies_is_replaced(
-    tars: Path, undisturbed: dict[str, bytes], tmp_path: Path, at_white: str, devices: int, why: str
+    tars: Path, by_one_process: dict[str, bytes], tmp_path: Path, at_white: str, devices: int, why: str
 ) -> None:
-    """Its shard is retried, each file counts once, and the result is the same bytes."""
+    """Its shard is retried, each file is counted once, and the result has the same bytes."""
     encoder = ColourOn(at_white, str(tmp_path / "met"))  # type: ignore[arg-type]
 
-    report, said = _embed(tmp_path / "run", tars, encoder, devices)
+    report, messages = _embed(tmp_path / "run", tars, encoder, devices)
 
-    assert bytes_of(tmp_path / "run") == undisturbed
+    assert bytes_of(tmp_path / "run") == by_one_process
     assert set(report.files.values()) == {5}
-    assert sorted(report.whole) == [f"sa_{number:06d}" for number in range(5)]
-    assert len(said) == 1
-    assert f"the embedding process on cpu:0 {why}" in said[0]
-    assert "sa_000003" in said[0]
+    assert sorted(report.written) == [f"sa_{number:06d}" for number in range(5)]
+    assert len(messages) == 1
+    assert f"the embedding process on cpu:0 {why}" in messages[0]
+    assert "sa_000003" in messages[0]
 
 
-def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path: Path) -> None:
-    """It names the shard and what happened; complete shards are kept."""
+def test_a_shard_that_keeps_killing_processes_ends_with_an_error(tars: Path, tmp_path: Path) -> None:
+    """The error names the shard and what happened; finished shards are kept."""
     with pytest.raises(
         SetupError, match=r"on cpu:0 was killed .* with shard .*sa_000003.* as two did before"
     ):
@@ -123,8 +123,8 @@ def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path
     assert not (tmp_path / "run" / "images" / "sa_000003.jsonl").exists()
 
 
-def test_processes_end_with_a_parent_that_was_killed(
-    tars: Path, undisturbed: dict[str, bytes], tmp_path: Path
+def test_worker_processes_end_when_their_parent_is_killed(
+    tars: Path, by_one_process: dict[str, bytes], tmp_path: Path
 ) -> None:
     """After SIGKILL to the parent, no process is left, and resuming gives the same bytes."""
     met = tmp_path / "met"
@@ -144,28 +144,28 @@ def test_processes_end_with_a_parent_that_was_killed(
 
     run = RunFolder.open(tmp_path / "run")
     rest = [shard for shard in open_sources([tars]) if not run.images_file(shard.name).exists()]
-    Pipeline(run, ColourOn()("cpu"), 2, 1).run(rest, _Counted())
+    Pipeline(run, ColourOn()("cpu"), 2, 1).run(rest, _CountingReport())
 
     assert len(children) >= 2
-    assert before.items() < undisturbed.items()
-    assert bytes_of(run.path) == undisturbed
+    assert before.items() < by_one_process.items()
+    assert bytes_of(run.path) == by_one_process
 
 
 def test_ctrl_c_ends_every_process_without_a_traceback(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """Sent to the whole process group while models load: exit code 130, one line, no process left."""
+    """SIGINT to the whole process group while models load: exit code 130, one line, no process left."""
     command = [sys.executable, "-m", "triptych", "group", tars, "--out", tmp_path / "run"]
     command += ["--set", f"embedding.model={tiny_clip}", "--set", 'embedding.devices=["cpu","cpu"]']
     parent = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    _wait_for(lambda: len(_children_of(parent.pid)) >= 3)  # both, and multiprocessing's own
+    _wait_for(lambda: len(_children_of(parent.pid)) >= 3)  # both workers, and multiprocessing's own process
     children = _children_of(parent.pid)
     os.killpg(parent.pid, signal.SIGINT)
-    _, said = parent.communicate(timeout=PATIENCE_S)
+    _, stderr = parent.communicate(timeout=PATIENCE_S)
     _wait_for(lambda: not any(map(_is_alive, children)))
 
-    assert said.splitlines()[-1] == "triptych: interrupted; the same command goes on from here"
-    assert "Traceback" not in said
+    assert stderr.splitlines()[-1] == "triptych: interrupted; the same command goes on from here"
+    assert "Traceback" not in stderr
     assert parent.returncode == 130
 
 
@@ -193,5 +193,5 @@ def _is_alive(pid: int) -> bool:
 
 
 def _stat_of(pid: int) -> list[str]:
-    """State, parent and more of a process (proc(5)), behind its name in brackets."""
+    """The fields of /proc/PID/stat after the process's name: state, parent and more (proc(5))."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

@@ -1,4 +1,4 @@
-"""Measures of pictures with known values, and their independence of size."""
+"""Measures of pictures whose values are known, and their independence of picture size."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def scene(width_px: int = 640, height_px: int = 480, seed: int = 1) -> Image.Ima
 
 
 def page(size_px: int = 24, *, ink: int = 30, paper: int = 245) -> Image.Image:
-    """An A4 page full of lines."""
+    """An A4 page full of lines of text."""
     picture = Image.new("RGB", (1000, 1414), (paper,) * 3)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size_px)
     rng = np.random.default_rng(2)
@@ -50,8 +50,8 @@ def test_contrast_is_the_standard_deviation() -> None:
     assert measure(picture).contrast == 127.5
 
 
-def test_colours_of_the_same_brightness_are_no_uniform_picture() -> None:
-    """Red and green that both have a brightness of 76."""
+def test_colours_of_the_same_brightness_have_contrast() -> None:
+    """Red and green, both with a brightness of 76."""
     picture = Image.new("RGB", (100, 100), (255, 0, 0))
     picture.paste((0, 130, 0), (0, 0, 50, 100))
 
@@ -59,7 +59,7 @@ def test_colours_of_the_same_brightness_are_no_uniform_picture() -> None:
 
 
 def test_blur_lowers_the_sharpness_step_by_step() -> None:
-    """Each radius below the one before; a strong blur far below all of a sharp picture."""
+    """A larger radius never gives more; a strong blur gives far less than a sharp picture."""
     sharp = scene()
     found = [measure(sharp.filter(ImageFilter.GaussianBlur(radius))).sharpness for radius in (0, 1, 2, 4, 8)]
 
@@ -68,7 +68,7 @@ def test_blur_lowers_the_sharpness_step_by_step() -> None:
 
 
 def test_darkest_and_brightest_follow_the_light() -> None:
-    """A tenth of the light: nothing is bright; a tenth of the darkness: nothing is dark."""
+    """With a tenth of the light, nothing is bright; with a tenth of the darkness, nothing is dark."""
     sharp = scene()
     dark, bright = (
         measure(sharp.point(lambda level: level // 10)),
@@ -81,13 +81,13 @@ def test_darkest_and_brightest_follow_the_light() -> None:
 
 @pytest.mark.parametrize("size_px", [16, 24, 32])
 @pytest.mark.parametrize(("ink", "paper"), [(30, 245), (230, 20)])
-def test_lines_of_letters_are_text(size_px: int, ink: int, paper: int) -> None:
+def test_lines_of_text_are_detected(size_px: int, ink: int, paper: int) -> None:
     """Small and large letters, dark on light and light on dark."""
     assert measure(page(size_px, ink=ink, paper=paper)).text > 0.3
 
 
-def test_stripes_signs_and_scenes_are_no_text() -> None:
-    """Stripes run on, letters of a sign are large, things are larger still."""
+def test_stripes_signs_and_scenes_are_not_text() -> None:
+    """Stripes have no gaps, the letters of a sign are large, and objects are larger still."""
     stripes = Image.new("RGB", (800, 800), (240, 240, 240))
     for left in range(0, 800, 24):
         stripes.paste((40, 40, 90), (left, 0, left + 9, 800))
@@ -101,14 +101,14 @@ def test_stripes_signs_and_scenes_are_no_text() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (1, 5000), (5000, 60)])
 def test_pictures_of_any_shape_are_measured(size: tuple[int, int]) -> None:
-    """A line of pixels has no edge that could be seen."""
+    """Even a single line of pixels; a plain colour has no edges and no contrast."""
     measures = measure(Image.new("RGB", size, (10, 20, 30)))
 
     assert (measures.sharpness, measures.contrast) == (0, 0)
 
 
 def test_the_size_of_a_picture_makes_little_difference() -> None:
-    """A scene and the same four times as large, brought down to the same size."""
+    """A scene, and the same scene with four times the width and height."""
     small, large = scene(512, 384), scene(512, 384).resize((2048, 1536), Image.Resampling.LANCZOS)
 
     assert measure(large).sharpness == pytest.approx(measure(small).sharpness, rel=0.2)

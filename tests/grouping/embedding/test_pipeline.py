@@ -1,4 +1,4 @@
-"""Files of a shard to records and rows."""
+"""The pipeline from a shard's files to image records and rows of embeddings."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _bytes_of(run: RunFolder) -> dict[str, bytes]:
 
 
 def test_every_file_found_is_recorded_in_file_order(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """Readable ones with size and hash, the others with their reason."""
+    """Readable images with size and hash, other files with the reason."""
     run = _embed(tmp_path / "run", source, tiny_clip)
 
     records = list(run.images("files-00000"))
@@ -94,7 +94,7 @@ def test_every_file_found_is_recorded_in_file_order(source: Path, tiny_clip: Pat
 
 
 def test_row_i_is_readable_image_i_across_batches(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """Seven images in batches of three: each row is what the encoder gives for that picture alone."""
+    """Seven images in batches of three: each row is the encoder's result for that picture alone."""
     run = _embed(tmp_path / "run", source, tiny_clip)
     encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
 
@@ -108,8 +108,10 @@ def test_row_i_is_readable_image_i_across_batches(source: Path, tiny_clip: Path,
         assert np.allclose(row, alone, atol=2e-3)
 
 
-def test_the_same_bytes_come_out_whatever_the_threads(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """One decoding thread or eight: images/ and embeddings/ are the same."""
+def test_the_bytes_do_not_depend_on_the_number_of_threads(
+    source: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    """With one decoding thread or eight, images/ and embeddings/ are identical."""
     one = _embed(tmp_path / "one", source, tiny_clip, threads=1)
     eight = _embed(tmp_path / "eight", source, tiny_clip, threads=8)
 
@@ -117,7 +119,7 @@ def test_the_same_bytes_come_out_whatever_the_threads(source: Path, tiny_clip: P
 
 
 def test_a_shard_without_a_readable_image_has_no_rows(tiny_clip: Path, tmp_path: Path) -> None:
-    """Its file is there, of shape [0, dim]."""
+    """Its embeddings file exists, with shape [0, dim]."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "a.jpg").write_bytes(b"no picture")
 
@@ -130,7 +132,7 @@ def test_a_shard_without_a_readable_image_has_no_rows(tiny_clip: Path, tmp_path:
 
 
 def test_embedding_again_does_nothing(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """The second call returns that there was no work, and touches no file."""
+    """The second call returns False and touches no file."""
     run = RunFolder.create_or_open(tmp_path / "run")
     config = EmbeddingConfig(model=str(tiny_clip))
     sources = open_sources([source])
@@ -146,11 +148,11 @@ class _Killed(BaseException):
     """Simulates a kill: nothing catches it."""
 
 
-def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
+def test_a_killed_run_resumes_with_the_missing_shards(
     source: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed in the second shard: the first is left as it is, and the end is the same bytes."""
-    undisturbed = _embed(tmp_path / "undisturbed", source, tiny_clip)
+    """Killed in the second shard: the first isn't made again, and all bytes are as without the kill."""
+    uninterrupted = _embed(tmp_path / "undisturbed", source, tiny_clip)
     encode = TorchTower.encode
 
     def die_in_the_second_shard(self: TorchTower, pixels: NDArray[np.uint8]) -> object:
@@ -169,10 +171,10 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
     resumed = _embed(tmp_path / "run", source, tiny_clip)
 
     assert (tmp_path / "run" / "images" / "files-00000.jsonl").stat().st_mtime_ns == first
-    assert _bytes_of(resumed) == _bytes_of(undisturbed)
+    assert _bytes_of(resumed) == _bytes_of(uninterrupted)
 
 
-def test_a_changed_model_asks_for_fresh(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+def test_a_changed_model_is_refused_without_fresh(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
     """Its vectors can't be mixed with the existing ones."""
     _embed(tmp_path / "run", source, tiny_clip)
 
@@ -181,7 +183,7 @@ def test_a_changed_model_asks_for_fresh(source: Path, tiny_clip: Path, tmp_path:
 
 
 def test_a_model_that_fails_to_load_leaves_no_trace(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """After a wrong name, the right one works in the same folder without --fresh."""
+    """After a wrong name, the right one works in the same run folder without --fresh."""
     run = RunFolder.create_or_open(tmp_path / "run")
     with pytest.raises(SetupError, match="neither a folder nor a name"):
         embed_sources(context_of(run), open_sources([source]), EmbeddingConfig(model="ViT-B-33"))

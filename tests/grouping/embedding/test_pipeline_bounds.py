@@ -1,4 +1,4 @@
-"""The pipeline's memory bounds, its order, and how it ends."""
+"""The pipeline's memory limits, its order, and how errors end it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from triptych.sources.shard import FoundFile
 PATIENCE_S = 60
 
 
-class _Endless:
-    """A shard of so many files that counts how many were read."""
+class _CountingShard:
+    """A shard of ``files`` images that counts how many were read."""
 
     def __init__(self, files: int, name: str = "many") -> None:
         self.name = name
@@ -47,8 +47,8 @@ class _Endless:
         raise OSError(key)
 
 
-class _Stalled(ColourEncoder):
-    """Blocks until it is released."""
+class _BlockedEncoder(ColourEncoder):
+    """An encoder that blocks until ``go`` is set."""
 
     def __init__(self) -> None:
         super().__init__(ColourOn())
@@ -61,25 +61,25 @@ class _Stalled(ColourEncoder):
 
 class _Report:
     def __init__(self) -> None:
-        self.whole: list[str] = []
+        self.written: list[str] = []
 
     def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         pass
 
     def wrote(self, shard: str) -> None:
-        self.whole.append(shard)
+        self.written.append(shard)
 
 
 def test_a_stalled_encoder_stops_reading_at_the_limit(tmp_path: Path) -> None:
     """300 files and a blocked encoder: at most max_images are read; once released, all are embedded."""
-    shard, encoder = _Endless(300), _Stalled()
+    shard, encoder = _CountingShard(300), _BlockedEncoder()
     pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 2)
     work = threading.Thread(target=pipeline.run, args=([shard], _Report()))
     work.start()
     deadline = time.monotonic() + PATIENCE_S
     while shard.read_so_far < pipeline.max_images and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.1)  # were there no limit, it would go on now
+    time.sleep(0.1)  # without a limit, it would read on now
     read_while_stalled = shard.read_so_far
     encoder.go.set()
     work.join()
@@ -90,18 +90,18 @@ def test_a_stalled_encoder_stops_reading_at_the_limit(tmp_path: Path) -> None:
     assert len(np.load(tmp_path / "run" / "embeddings" / "many.npy")) == 300
 
 
-def test_files_that_were_read_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With decoding held up, reading stops at the limit: one file beyond it at most."""
-    shard = _Endless(50)
+def test_bytes_read_ahead_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While decoding is blocked, reading stops at most one file beyond the limit."""
+    shard = _CountingShard(50)
     monkeypatch.setattr(embed_module, "READ_AHEAD_BYTES", 4 * len(shard.content))
-    held_up = threading.Event()
+    released = threading.Event()
     prepare = embed_module.prepare
 
-    def when_let_go(*arguments: object) -> object:
-        assert held_up.wait(PATIENCE_S)
+    def prepare_when_released(*arguments: object) -> object:
+        assert released.wait(PATIENCE_S)
         return prepare(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(embed_module, "prepare", when_let_go)
+    monkeypatch.setattr(embed_module, "prepare", prepare_when_released)
     pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), ColourOn()("cpu"), 16, 2)
     work = threading.Thread(target=pipeline.run, args=([shard], _Report()))
     work.start()
@@ -109,17 +109,17 @@ def test_files_that_were_read_are_bounded_in_bytes(tmp_path: Path, monkeypatch: 
     while shard.read_so_far < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.1)
-    read_while_held_up = shard.read_so_far
-    held_up.set()
+    read_while_blocked = shard.read_so_far
+    released.set()
     work.join()
 
-    assert read_while_held_up == 5
+    assert read_while_blocked == 5
     assert shard.read_so_far == 50
 
 
 def test_the_next_shard_is_read_while_one_is_encoded(tmp_path: Path) -> None:
-    """The pipeline doesn't run dry between two shards."""
-    first, second, encoder = _Endless(3, "first"), _Endless(3, "second"), _Stalled()
+    """The encoder isn't idle between two shards."""
+    first, second, encoder = _CountingShard(3, "first"), _CountingShard(3, "second"), _BlockedEncoder()
     pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 1)
     report = _Report()
     work = threading.Thread(target=pipeline.run, args=([first, second], report))
@@ -132,16 +132,16 @@ def test_the_next_shard_is_read_while_one_is_encoded(tmp_path: Path) -> None:
     work.join()
 
     assert 3 == read_before_anything_was_encoded
-    assert ["first", "second"] == report.whole
+    assert ["first", "second"] == report.written
 
 
 @pytest.mark.parametrize("where", ["encode", "files"])
-def test_an_error_anywhere_ends_the_pipeline_with_it(
+def test_an_error_in_any_thread_reaches_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """In the encoder's thread or the reader's: the caller gets it, and no thread is left."""
+    """Whether the encoder or the reader raises it; no thread is left."""
     before = set(threading.enumerate())
-    shard, encoder = _Endless(100), ColourOn()("cpu")
+    shard, encoder = _CountingShard(100), ColourOn()("cpu")
 
     def broken(*_: object) -> Iterator[FoundFile]:
         raise OSError("no such device")
@@ -158,11 +158,11 @@ def test_a_full_disk_is_reported_while_waiting_for_a_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last write fails while the pipeline waits for the next shard: the caller gets the error at once."""
-    never = threading.Event()
+    finished = threading.Event()
 
-    def one_and_no_end() -> Iterator[_Endless]:
-        yield _Endless(3)
-        never.wait(PATIENCE_S)
+    def one_then_wait() -> Iterator[_CountingShard]:
+        yield _CountingShard(3)
+        finished.wait(PATIENCE_S)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -170,13 +170,13 @@ def test_a_full_disk_is_reported_while_waiting_for_a_shard(
     monkeypatch.setattr(embed_module, "_write", full)
     with pytest.raises(OSError, match="No space left"):
         Pipeline(RunFolder.create_or_open(tmp_path / "run"), ColourOn()("cpu"), 4, 2).run(
-            one_and_no_end(), _Report()
+            one_then_wait(), _Report()
         )
-    never.set()
+    finished.set()
 
 
 def test_the_busiest_part_bounds_the_throughput() -> None:
-    """Shares are of the time that passed, summed over pipelines side by side."""
+    """Shares are of the time that passed; parallel pipelines are added up."""
     one = Throughput(passed_s=10, reading_s=1, decoding_s=9, model_s=4)
     other = Throughput(passed_s=10, reading_s=1, decoding_s=3, model_s=10)
 

@@ -1,4 +1,4 @@
-"""One file to its record and pixels."""
+"""Decoding a file into its image record and its pixels."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(450, 300), (300, 451), (455, 305)], ids=str)
-def test_a_jpeg_decoded_at_an_eighth_lies_where_the_whole_one_does(size: tuple[int, int]) -> None:
-    """300 pixels at 1/8 are 37.5: the frame isn't stretched by the half pixel that libjpeg adds."""
+def test_a_jpeg_decoded_at_an_eighth_is_framed_like_the_full_one(size: tuple[int, int]) -> None:
+    """300 pixels at 1/8 are 37.5: the half pixel that libjpeg adds doesn't stretch the frame."""
     picture = _smooth(*size)
 
     drafted = decode_to(SHAPE, _jpeg(picture)).framed
     in_full = resize_to(SHAPE, picture, *size).framed
 
-    apart = np.abs(drafted.astype(float) - in_full)
-    assert apart.mean() < 1.0
+    difference = np.abs(drafted.astype(float) - in_full)
+    assert difference.mean() < 1.0
 
 
-def test_a_file_is_decoded_once_for_all_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pixels, size and both hashes come of one decoding."""
+def test_a_file_is_decoded_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels, size and both hashes come from one decoding."""
     calls = []
     decode = prepare_module.decode_rgb
     monkeypatch.setattr(prepare_module, "decode_rgb", lambda *a: calls.append(1) or decode(*a))

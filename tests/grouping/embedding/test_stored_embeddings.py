@@ -1,4 +1,4 @@
-"""Grouping embeddings made elsewhere."""
+"""Grouping of stored embeddings, which Triptych didn't make."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from triptych.runs.folder import RunFolder
 
 
 def _rows() -> NDArray[np.float32]:
-    """Five themes of four, and a copy of the first image; not of length 1."""
+    """Five themes of four rows each, and a copy of the first row. Their lengths aren't 1."""
     rng = np.random.default_rng(9)
     themes = np.repeat(rng.normal(size=(5, 32)), 4, axis=0)
     rows = as_unit(themes + rng.normal(0, 0.5, themes.shape))
@@ -35,7 +35,7 @@ def _group(*arguments: object) -> Result:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4", ">f8"])
 def test_stored_embeddings_are_grouped_without_images(dtype: type | str, tmp_path: Path) -> None:
-    """Keys are the file's stem and the row's number; sets stay inside themes; the copy is a duplicate."""
+    """Keys are the file's stem and the row number; no set mixes themes; the copy is a duplicate."""
     np.save(tmp_path / "img_emb_0.npy", _rows().astype(dtype))
 
     outcome = _group("--embeddings", tmp_path / "img_emb_0.npy", "--out", tmp_path / "run")
@@ -48,8 +48,8 @@ def test_stored_embeddings_are_grouped_without_images(dtype: type | str, tmp_pat
     assert all(len(theme) == 1 for theme in themes)
 
 
-def test_a_folder_of_files_and_a_file_of_keys(tmp_path: Path) -> None:
-    """Keys go to the rows of the files in the order of their names."""
+def test_keys_from_a_file_go_to_the_rows_of_all_files_in_name_order(tmp_path: Path) -> None:
+    """A folder of two files, and a file of keys."""
     (tmp_path / "stored").mkdir()
     np.save(tmp_path / "stored" / "b.npy", _rows()[9:])
     np.save(tmp_path / "stored" / "a.npy", _rows()[:9])
@@ -66,7 +66,7 @@ def test_a_folder_of_files_and_a_file_of_keys(tmp_path: Path) -> None:
 
 
 def test_a_row_without_a_direction_is_recorded_as_unreadable(tmp_path: Path) -> None:
-    """Zeros and NaN: two records with a reason, and the others are grouped."""
+    """Zeros or NaN: its record has a reason, and the other rows are grouped."""
     rows = _rows()
     rows[3], rows[7, 2] = 0, np.nan
     np.save(tmp_path / "e.npy", rows)
@@ -81,7 +81,7 @@ def test_a_row_without_a_direction_is_recorded_as_unreadable(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("length", [2e-7, 1e-200, 1e18, 1e300])
 def test_a_row_of_any_length_has_a_direction(length: float) -> None:
-    """It is the same one, to the last bit."""
+    """The unit vector is the same to the last bit."""
     rows = _rows().astype(np.float64)
     scaled = np.ldexp(rows, int(np.log2(length)))
 
@@ -93,7 +93,7 @@ def test_a_row_of_any_length_has_a_direction(length: float) -> None:
 
 
 def test_a_second_run_does_nothing_and_other_embeddings_are_refused(tmp_path: Path) -> None:
-    """As with images."""
+    """The same as for images."""
     path = tmp_path / "e.npy"
     np.save(path, _rows())
     first = _group("--embeddings", path, "--out", tmp_path / "run")
@@ -118,7 +118,7 @@ def test_a_second_run_does_nothing_and_other_embeddings_are_refused(tmp_path: Pa
 def test_a_file_that_is_not_a_matrix_of_floats_is_refused(
     saved: NDArray[np.generic] | bytes, message: str, tmp_path: Path
 ) -> None:
-    """With what was found and what is expected; nothing is begun."""
+    """The error says what was found and what is expected; no run folder is created."""
     path = tmp_path / "e.npy"
     if isinstance(saved, bytes):
         path.write_bytes(saved)
@@ -141,7 +141,7 @@ def test_a_file_that_is_not_a_matrix_of_floats_is_refused(
     ids=["too few", "twice", "empty"],
 )
 def test_keys_that_do_not_fit_are_refused(lines: list[str], message: str, tmp_path: Path) -> None:
-    """The line is named."""
+    """The error gives the line, or both counts."""
     np.save(tmp_path / "e.npy", _rows())
     (tmp_path / "keys.txt").write_text("".join(f"{line}\n" for line in lines))
 
@@ -152,8 +152,8 @@ def test_keys_that_do_not_fit_are_refused(lines: list[str], message: str, tmp_pa
     assert message in str(outcome.exception)
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """Opening it would block."""
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    """Opening it would wait for a writer."""
     os.mkfifo(tmp_path / "e.npy")
     with pytest.raises(UsageError, match=r"e\.npy can't be read as embeddings \(it is no file\)"):
         open_stored(tmp_path, None)
@@ -161,7 +161,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["\udcff/e.npy", "e\udcff.npy"])
 def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
-    """A run has the names of its shards."""
+    """Shards in a run have the names of their files."""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     np.save(tmp_path / name, _rows())
     for embeddings in (tmp_path / name, (tmp_path / name).parent):
@@ -173,7 +173,7 @@ def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("cut_bytes", [0, 30])
 def test_an_archive_of_arrays_is_refused(tmp_path: Path, cut_bytes: int) -> None:
-    """Whole or damaged, whatever it is called."""
+    """Intact or truncated, though its name ends in .npy."""
     np.savez(tmp_path / "e.npz", rows=np.zeros((3, 4), np.float32))
     content = (tmp_path / "e.npz").read_bytes()
     (tmp_path / "e.npy").write_bytes(content[: len(content) - cut_bytes])
@@ -193,7 +193,7 @@ def test_an_archive_of_arrays_is_refused(tmp_path: Path, cut_bytes: int) -> None
     ],
 )
 def test_only_line_feeds_end_a_key(content: str, tmp_path: Path) -> None:
-    """Other separators of lines are part of it; a byte order mark is not."""
+    """Other line separators are part of a key; a byte order mark isn't."""
     keys = ["a\u2028b.jpg", "c\x85\x0bd.jpg", "\x0c\x1ce \u2029.jpg"]
     (tmp_path / "keys.txt").write_bytes(content.format(*keys).encode())
 
@@ -201,7 +201,7 @@ def test_only_line_feeds_end_a_key(content: str, tmp_path: Path) -> None:
 
 
 def _clip_retrieval_folder(folder: Path, **columns: list[object]) -> NDArray[np.float32]:
-    """Twelve files of three rows, not padded, with texts and a Mac's companions beside them."""
+    """Twelve files of three rows, numbered without padding, beside text embeddings and macOS's ._ files."""
     rows = np.random.default_rng(0).normal(size=(36, 16)).astype(np.float32)
     for name in ("img_emb", "text_emb", "metadata"):
         (folder / name).mkdir(parents=True)
@@ -218,7 +218,7 @@ def _clip_retrieval_folder(folder: Path, **columns: list[object]) -> NDArray[np.
 @pytest.mark.parametrize("folder", ["", "img_emb"])
 @pytest.mark.parametrize("keys", ["", "metadata"])
 def test_clip_retrieval_files_are_read_in_numeric_order(folder: str, keys: str, tmp_path: Path) -> None:
-    """Its folder or the one below; every row has the key that its metadata gives it."""
+    """From clip-retrieval's folder or the one below; each row gets its key from the metadata."""
     names: list[object] = [f"in/{row}.jpg" for row in range(36)]
     rows = _clip_retrieval_folder(tmp_path / "out", caption=names[::-1], image_path=names)
     shards = open_stored(tmp_path / "out" / folder, tmp_path / "out" / keys)
@@ -236,10 +236,10 @@ def test_clip_retrieval_files_are_read_in_numeric_order(folder: str, keys: str, 
         ({"caption": ["x"] * 36}, r"has none of the columns image_path, .* found caption"),
     ],
 )
-def test_metadata_that_names_no_image_is_refused(
+def test_metadata_without_usable_keys_is_refused(
     columns: dict[str, list[object]], message: str, tmp_path: Path
 ) -> None:
-    """With the file and its row."""
+    """The error names the file, and the row or the columns."""
     _clip_retrieval_folder(tmp_path / "out", **columns)
     with pytest.raises(UsageError, match=message):
         open_stored(tmp_path / "out", tmp_path / "out" / "metadata")
@@ -247,7 +247,7 @@ def test_metadata_that_names_no_image_is_refused(
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.dictionary(pa.int32(), pa.binary())])
 def test_keys_that_are_bytes_are_read_as_utf_8(kind: pa.DataType, tmp_path: Path) -> None:
-    """As Spark and older writers store text; others are refused."""
+    """Spark and older writers store text like this. Bytes that aren't UTF-8 are refused."""
     names = ["in/0.jpg", "in/\u56fe.jpg"]
     pq.write_table(pa.table({"key": pa.array([n.encode() for n in names], kind)}), tmp_path / "k.parquet")
     pq.write_table(pa.table({"key": pa.array([b"in/\xff.jpg"], kind)}), tmp_path / "odd.parquet")
@@ -258,8 +258,8 @@ def test_keys_that_are_bytes_are_read_as_utf_8(kind: pa.DataType, tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" * 9])
-def test_metadata_that_is_damaged_is_refused(content: bytes, tmp_path: Path) -> None:
-    """In one line."""
+def test_damaged_metadata_is_refused(content: bytes, tmp_path: Path) -> None:
+    """Empty, not Parquet, or Parquet's marks alone."""
     (tmp_path / "m.parquet").write_bytes(content)
     with pytest.raises(UsageError, match=r"m\.parquet can't be read"):
         read_keys(tmp_path / "m.parquet", 1)
@@ -267,15 +267,15 @@ def test_metadata_that_is_damaged_is_refused(content: bytes, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("arguments", [[], ["photos", "--embeddings", "."], ["photos", "--keys", "k.txt"]])
 def test_sources_and_embeddings_exclude_each_other(arguments: list[str], tmp_path: Path) -> None:
-    """Neither, both, and keys for images: wrong usage."""
+    """Neither, both, or keys for images: each is a usage error."""
     outcome = _group(*arguments, "--out", tmp_path / "run")
 
     assert 2 == outcome.exit_code
     assert "Usage" in outcome.output
 
 
-def test_a_run_without_images_can_not_be_captioned(tmp_path: Path) -> None:
-    """It says why, in place of failing image by image."""
+def test_a_run_without_images_cannot_be_captioned(tmp_path: Path) -> None:
+    """One error says why, instead of one error per image."""
     np.save(tmp_path / "e.npy", _rows())
     _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
 
@@ -284,8 +284,8 @@ def test_a_run_without_images_can_not_be_captioned(tmp_path: Path) -> None:
     assert "was grouped from stored embeddings" in str(outcome.exception)
 
 
-def test_explain_says_why_an_image_is_where_it_is(tmp_path: Path) -> None:
-    """A member of a set, a duplicate, a stranger; each with its nearest neighbours."""
+def test_explain_says_why_an_image_is_in_its_set_or_in_none(tmp_path: Path) -> None:
+    """For a member of a set, a duplicate and an unrelated image; nearest neighbours are listed."""
     rows = np.concatenate([_rows(), -_rows()[:1]])
     np.save(tmp_path / "e.npy", rows)
     _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
@@ -297,16 +297,16 @@ def test_explain_says_why_an_image_is_where_it_is(tmp_path: Path) -> None:
         assert 0 == outcome.exit_code, outcome.output
         return outcome.stdout.splitlines()
 
-    own, copy, stranger = explain(member.keys[0]), explain("e/20"), explain("e/21")
-    assert f"{member.keys[0]} is in {member.id} of {len(member.keys)} images" in own[0]
-    assert member.keys[1] in own[1]
+    of_member, copy, unrelated = explain(member.keys[0]), explain("e/20"), explain("e/21")
+    assert f"{member.keys[0]} is in {member.id} of {len(member.keys)} images" in of_member[0]
+    assert member.keys[1] in of_member[1]
     assert "e/20 is a duplicate of e/0: near duplicate (cosine 1.0)" == copy[0]
     assert "  1.0000  e/0" in "\n".join(copy)
-    assert "e/21 is in no set: no other image is related" in stranger[0]
+    assert "e/21 is in no set: no other image is related" in unrelated[0]
 
 
-def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:
-    """Another key is an error that says where keys are listed."""
+def test_explain_refuses_an_unknown_key(tmp_path: Path) -> None:
+    """The error names the key."""
     np.save(tmp_path / "e.npy", _rows())
     _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
 
@@ -316,7 +316,7 @@ def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:
 
 
 def test_lost_rows_are_imported_again(tmp_path: Path) -> None:
-    """As of images: what is missing of a finished stage is made again."""
+    """As with images, missing files of a finished stage are made again."""
     np.save(tmp_path / "rows.npy", _rows())
     arguments = ("--embeddings", tmp_path / "rows.npy", "--out", tmp_path / "run")
     _group(*arguments)
@@ -330,8 +330,8 @@ def test_lost_rows_are_imported_again(tmp_path: Path) -> None:
     assert sets == (tmp_path / "run" / "sets.jsonl").read_bytes()
 
 
-def test_files_that_would_be_one_shard_are_refused(tmp_path: Path) -> None:
-    """The rows of one would be taken for those of the other."""
+def test_files_with_the_same_shard_name_are_refused(tmp_path: Path) -> None:
+    """The rows of one would be mistaken for those of the other."""
     for name in ("a.npy", "a.NPY"):
         with (tmp_path / name).open("wb") as file:
             np.save(file, _rows())

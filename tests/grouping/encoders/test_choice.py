@@ -1,4 +1,4 @@
-"""Which encoder a config names, and where it can run."""
+"""The devices that a config may name."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def test_a_missing_gpu_is_refused(devices: tuple[str, ...], message: str) -> Non
 
 
 def test_devices_may_repeat() -> None:
-    """Two processes on one device."""
+    """Each mention is a process of its own."""
     assert ["cpu", "cpu"] == usable_devices(("cpu", "cpu"))

@@ -1,11 +1,11 @@
-"""Libraries of models are imported without torch's compiler, which is there all the same."""
+"""Model libraries are imported without torch's compiler, which can still be used afterwards."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = """
+LOADS_AN_ENCODER = """
 import sys
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
 
@@ -21,9 +21,9 @@ print(compiled.tolist(), torch._dynamo.__file__ is not None, torch.compiler.disa
 
 
 def test_an_encoder_is_loaded_without_the_compiler(tiny_clip: Path) -> None:
-    """It is the real one for whoever compiles later in the same process."""
+    """Code that compiles later in the same process gets the real compiler."""
     answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tiny_clip)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOADS_AN_ENCODER, str(tiny_clip)], capture_output=True, text=True, check=True
     )
 
     loaded, compiled = answer.stdout.splitlines()
@@ -31,7 +31,7 @@ def test_an_encoder_is_loaded_without_the_compiler(tiny_clip: Path) -> None:
     assert "[2.0, 2.0] True 2" == compiled
 
 
-ASKS_FOR_MORE = """
+NEEDS_THE_COMPILER = """
 import sys
 from triptych.grouping.encoders.library_import import import_library
 
@@ -45,12 +45,12 @@ print(asks_for_more.OptimizedModule.__module__)
 
 
 def test_a_library_that_needs_the_compiler_gets_it(tmp_path: Path) -> None:
-    """It is imported with the real one, by whoever imports it next."""
+    """It isn't imported by Triptych; the next import of it uses the real compiler."""
     (tmp_path / "asks_for_more.py").write_text("from torch._dynamo import OptimizedModule\n")
     path = os.pathsep.join([str(tmp_path), *sys.path])
 
     answer = subprocess.run(
-        [sys.executable, "-c", ASKS_FOR_MORE],
+        [sys.executable, "-c", NEEDS_THE_COMPILER],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""Loading an open_clip model, and its vectors."""
+"""Loading open_clip models, and their vectors."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from triptych.models import resolve_model
 
 
 def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
-    """float16[n, dim], each of length 1 up to float16's rounding, equal pictures alike."""
+    """float16[n, dim]: lengths are 1 up to rounding, and equal pictures have equal rows."""
     encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
     red, blue = Image.new("RGB", (64, 48), "red"), Image.new("RGB", (40, 90), "blue")
 
@@ -34,10 +34,10 @@ def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
     assert not np.array_equal(rows[0], rows[1])
 
 
-def test_a_picture_without_a_direction_gets_a_row_of_nan(
+def test_a_picture_without_a_finite_vector_gets_a_row_of_nan(
     tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the tower's numbers overflow, for white, there is no vector; the row beside it is finite."""
+    """The tower's numbers overflow for white; the other row is finite."""
     encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
     embed = encoder.embed
     monkeypatch.setattr(encoder, "embed", lambda x: embed(torch.where(x > x.new_tensor(1.9), torch.inf, x)))
@@ -60,7 +60,7 @@ def test_rows_are_the_same_bytes_for_any_number_of_threads(tiny_clip: Path, coun
 
 
 def test_half_precision_stays_near_full_precision(tiny_clip: Path) -> None:
-    """fp16 and bf16 models take the same pixels and give unit rows in the same directions."""
+    """fp16 and bf16 models give nearly the same unit vectors for the same pixels."""
     checkpoint = resolve_encoder(str(tiny_clip))
     pixels = np.random.default_rng(3).integers(0, 256, (8, 32, 32, 3), np.uint8)
     full, half, brain = (
@@ -72,8 +72,8 @@ def test_half_precision_stays_near_full_precision(tiny_clip: Path) -> None:
     assert (full * brain).sum(axis=1).min() > 0.99
 
 
-def test_weights_of_ones_own_are_loaded_from_a_file(tmp_path: Path) -> None:
-    """A known architecture with a weights file as ``pretrained``: the rows are those of its weights."""
+def test_custom_weights_are_loaded_from_a_file(tmp_path: Path) -> None:
+    """A known architecture with a weights file as ``pretrained``: the vectors are those of its weights."""
     (tmp_path / "tiny-known.json").write_text(json.dumps(TINY_CONFIG))
     open_clip.add_model_config(tmp_path / "tiny-known.json")
     model = open_clip.create_model("tiny-known")
@@ -92,7 +92,7 @@ def test_weights_of_ones_own_are_loaded_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_gpu_out_of_memory_is_a_one_line_error(tiny_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What to lower. The device is named cuda here; the error is torch's own class."""
+    """It says what to lower. The device is renamed to a GPU here; the exception is torch's own class."""
     encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
 
     def out_of_memory(pixels: object) -> None:
@@ -104,8 +104,8 @@ def test_a_gpu_out_of_memory_is_a_one_line_error(tiny_clip: Path, monkeypatch: p
         encoder.encode(np.zeros((8, 32, 32, 3), np.uint8))
 
 
-def test_a_folder_is_the_same_encoder_wherever_it_lies(tiny_clip: Path, tmp_path: Path) -> None:
-    """The identity covers config and weights, not the path; ``local-dir:`` and a bare path are one."""
+def test_a_moved_folder_is_the_same_encoder(tiny_clip: Path, tmp_path: Path) -> None:
+    """The identity covers config and weights, not the path or a ``local-dir:`` prefix."""
     moved = shutil.copytree(tiny_clip, tmp_path / "moved")
 
     identities = {
@@ -117,7 +117,7 @@ def test_a_folder_is_the_same_encoder_wherever_it_lies(tiny_clip: Path, tmp_path
 
 
 def test_other_weights_are_another_encoder(tiny_clip: Path, tmp_path: Path) -> None:
-    """A retrained checkpoint under the same path doesn't pass for the old one."""
+    """A retrained checkpoint isn't mistaken for the old one."""
     retrained = shutil.copytree(tiny_clip, tmp_path / "retrained")
     weights = retrained / "open_clip_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
@@ -149,7 +149,7 @@ def test_a_missing_model_is_a_one_line_error_with_a_hint(
 
 
 def test_an_unreachable_hub_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One refused connection and an empty cache: no retries, and what to do instead."""
+    """The connection is refused and the cache empty: no retries, and the error says what to do."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
@@ -162,8 +162,8 @@ def test_an_unreachable_hub_is_reported_at_once(monkeypatch: pytest.MonkeyPatch,
         load_encoder(checkpoint, "cpu")
 
 
-def test_a_folder_that_is_not_open_clips_is_refused(tmp_path: Path) -> None:
-    """A folder without open_clip_config.json, and one without weights."""
+def test_a_folder_without_config_or_weights_is_refused(tmp_path: Path) -> None:
+    """Without open_clip_config.json, or without weights."""
     with pytest.raises(SetupError, match=r"has no open_clip_config\.json"):
         resolve_encoder(str(tmp_path))
     (tmp_path / "open_clip_config.json").write_text("{}")
@@ -172,7 +172,7 @@ def test_a_folder_that_is_not_open_clips_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fit_their_config_are_refused(tiny_clip: Path, tmp_path: Path) -> None:
-    """A config of another width beside the weights: one line, whatever torch says about it."""
+    """The config has another width: a one-line error, however long torch's message is."""
     folder = shutil.copytree(tiny_clip, tmp_path / "misfit")
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["embed_dim"] = 24
@@ -184,8 +184,8 @@ def test_weights_that_do_not_fit_their_config_are_refused(tiny_clip: Path, tmp_p
     assert "\n" not in str(caught.value)
 
 
-def test_weights_that_give_no_numbers_are_refused(tiny_clip: Path, tmp_path: Path) -> None:
-    """NaN in the weights is found before the first image, not after the last."""
+def test_weights_that_give_nan_are_refused(tiny_clip: Path, tmp_path: Path) -> None:
+    """NaN in the weights is found before the first image is embedded."""
     from safetensors.torch import load_file, save_file
 
     folder = shutil.copytree(tiny_clip, tmp_path / "broken")
@@ -197,12 +197,12 @@ def test_weights_that_give_no_numbers_are_refused(tiny_clip: Path, tmp_path: Pat
         load_encoder(resolve_encoder(str(folder)), "cpu")
 
 
-def test_the_embedded_clip_tells_copies_from_relatives_from_strangers() -> None:
-    """Of drawn scenes: a squeezed copy is nearer than a variation, a variation nearer than another theme."""
+def test_the_builtin_clip_separates_copies_variations_and_other_themes() -> None:
+    """Of drawn scenes, a recompressed copy is nearer than a variation, and that nearer than another theme."""
     encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     scene = imagine_scene("unseen", 7)
-    stranger = next(s for s in (imagine_scene("unseen", n) for n in range(99)) if s.theme != scene.theme)
-    drawn = [paint(each, 300, 200) for each in (scene, vary_scene(scene, "unseen", 0), stranger)]
+    other = next(s for s in (imagine_scene("unseen", n) for n in range(99)) if s.theme != scene.theme)
+    drawn = [paint(each, 300, 200) for each in (scene, vary_scene(scene, "unseen", 0), other)]
     buffer = io.BytesIO()
     drawn[0].save(buffer, "JPEG", quality=45)
     pictures = [*drawn, Image.open(buffer)]

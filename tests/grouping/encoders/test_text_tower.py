@@ -39,8 +39,8 @@ def _model(kind: str, folder: Path) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("kind", ["plain", "text tower apart", "pooled at the end", "transformers"])
-def test_texts_have_the_vectors_that_the_library_gives_them(kind: str, tmp_path: Path) -> None:
-    """Each text alone, in a batch that is filled up, and in more batches than one."""
+def test_texts_get_the_vectors_of_open_clip(kind: str, tmp_path: Path) -> None:
+    """With one full batch and one that is padded."""
     model, tokenizer = _model(kind, tmp_path), open_clip.get_tokenizer("ViT-B-32")
     with torch.inference_mode():
         expected = model.encode_text(tokenizer(TEXTS), normalize=True)
@@ -53,8 +53,8 @@ def test_texts_have_the_vectors_that_the_library_gives_them(kind: str, tmp_path:
     assert np.allclose(expected.numpy(), found, atol=1e-5)
 
 
-def test_a_vector_does_not_depend_on_what_is_encoded_with_it() -> None:
-    """Nor on the number of threads: to the last bit."""
+def test_a_texts_vector_does_not_depend_on_its_batch() -> None:
+    """Nor on the number of threads. It is the same to the last bit."""
     checkpoint = resolve_encoder(resolve_model("builtin:nano-clip"))
     together = load_text_encoder(checkpoint, "cpu", 2).encode_texts(TEXTS)
     one = load_text_encoder(checkpoint, "cpu", 1)

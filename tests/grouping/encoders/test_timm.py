@@ -18,7 +18,7 @@ from triptych.grouping.encoders.choice import load_encoder, load_text_encoder, r
 from triptych.grouping.encoders.timm import input_shape
 
 NAME = "test_vit"
-"""timm's own tiny architecture for tests; DINOv2's is the same class with more of everything."""
+"""timm's tiny architecture for tests; DINOv2 is the same class, only larger."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def _pixels(count: int, side_px: int) -> np.ndarray:
 
 
 def _expected(model: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
-    """By timm's own transform, which leaves pictures of the right size as they are, and its forward pass."""
+    """Vectors of timm's own transform and forward pass. Pictures of the right size aren't resized."""
     settings = timm.data.resolve_model_data_config(model) | {"crop_pct": 1.0}
     transform = timm.data.create_transform(**settings, is_training=False)
     with torch.inference_mode():
@@ -57,8 +57,8 @@ def _expected(model: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
         return torch.nn.functional.normalize(vectors, dim=1).numpy()
 
 
-def test_a_checkpoint_file_gives_the_vectors_of_timm(weights: Path) -> None:
-    """Those before the classifier, brought to length 1."""
+def test_a_checkpoint_file_gives_timms_vectors(weights: Path) -> None:
+    """The features before the classifier, normalised to length 1."""
     model = timm.create_model(NAME, pretrained=False, checkpoint_path=str(weights))
     model.reset_classifier(0)
     encoder = load_encoder(resolve_encoder(f"timm:{NAME}", str(weights)), "cpu")
@@ -70,8 +70,8 @@ def test_a_checkpoint_file_gives_the_vectors_of_timm(weights: Path) -> None:
     assert np.allclose(_expected(model, pixels), found.astype(np.float32), atol=1e-3)
 
 
-def test_a_folder_gives_the_vectors_of_timm(dinov2: Path) -> None:
-    """DINOv2, whose vector is its class token; half precision stays near."""
+def test_a_folder_gives_timms_vectors(dinov2: Path) -> None:
+    """DINOv2's vector is its class token; half precision stays near it."""
     model = timm.create_model(f"local-dir:{dinov2}", pretrained=True)
     checkpoint = resolve_encoder(f"timm:{dinov2}")
     encoder = load_encoder(checkpoint, "cpu")
@@ -88,7 +88,7 @@ def test_a_folder_gives_the_vectors_of_timm(dinov2: Path) -> None:
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(301, 203), (97, 310), (60, 60)], ids=str)
 def test_frames_match_timms_transform(crop_mode: str, interpolation: str, size: tuple[int, int]) -> None:
-    """Each crop mode and filter, wide and tall pictures: at most a level of 255 apart."""
+    """For each crop mode and filter, and any shape, they differ by at most one level of 255."""
     settings = {
         "input_size": (3, 28, 28),
         "interpolation": interpolation,
@@ -108,8 +108,8 @@ def test_frames_match_timms_transform(crop_mode: str, interpolation: str, size: 
     assert np.abs(theirs.astype(int) - ours.astype(int)).max() <= 1
 
 
-def test_an_identity_goes_with_the_weights(weights: Path, dinov2: Path, tmp_path: Path) -> None:
-    """The name, a file's bytes, a folder's bytes wherever it lies; open_clip's tag doesn't count."""
+def test_the_identity_depends_on_the_weights(weights: Path, dinov2: Path, tmp_path: Path) -> None:
+    """It has the name, or a digest of the file or folder wherever that is; open_clip's tag doesn't count."""
     moved = shutil.copytree(dinov2, tmp_path / "moved")
     by_name, by_tag, by_file = (
         resolve_encoder(f"timm:{NAME}", pretrained).identity
@@ -139,20 +139,20 @@ def test_a_missing_model_is_a_one_line_error_with_a_hint(name: str, message: str
 
 @pytest.mark.parametrize("weights_file", ["/weights/typo.pth", "~/w.safetensors", "typo.pt"])
 def test_a_missing_checkpoint_is_refused(weights_file: str) -> None:
-    """Published weights aren't taken in its place."""
+    """Published weights aren't used instead."""
     with pytest.raises(SetupError, match="is not there; expected weights of timm:"):
         resolve_encoder(f"timm:{NAME}", weights_file)
 
 
 def test_a_checkpoint_of_another_model_is_refused(dinov2: Path) -> None:
-    """In one line, before the first image."""
+    """By a one-line error, before the first image."""
     with pytest.raises(SetupError, match=f"embedding model timm:{NAME} can't be loaded") as caught:
         load_encoder(resolve_encoder(f"timm:{NAME}", str(dinov2 / "model.safetensors")), "cpu")
 
     assert "\n" not in str(caught.value)
 
 
-def test_there_is_no_text_tower(weights: Path) -> None:
-    """One line that says what to do about grounding."""
+def test_a_timm_model_has_no_text_tower(weights: Path) -> None:
+    """The error says how to disable grounding."""
     with pytest.raises(SetupError, match=r"has no text tower.*; set filtering.grounding=false"):
         load_text_encoder(resolve_encoder(f"timm:{NAME}", str(weights)), "cpu")

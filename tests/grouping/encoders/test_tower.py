@@ -1,4 +1,4 @@
-"""Slices of a CPU tower: sized by what a model makes of an image, the same rows whoever computes them."""
+"""Slices on a CPU: their size depends on the model's largest tensor, and rows don't depend on threads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SIDE_PX = 64
 @pytest.mark.parametrize(
     ("channels", "slice_images"),
     [
-        (3, 16),  # 48 KiB an image
-        (128, 8),  # 2 MiB an image
+        (3, 16),  # 48 KiB per image
+        (128, 8),  # 2 MiB per image
         (192, 5),  # 3 MiB
         (2048, 1),  # 32 MiB
     ],
@@ -33,7 +33,7 @@ def test_rows_of_a_convolutional_tower_do_not_depend_on_threads() -> None:
     assert one.tobytes() == three.tobytes()
 
 
-def test_threads_of_torch_are_as_they_were() -> None:
+def test_torchs_number_of_threads_is_restored() -> None:
     before = torch.get_num_threads()
 
     tower(3).encode(np.zeros((2, SIDE_PX, SIDE_PX, 3), np.uint8))
@@ -42,7 +42,7 @@ def test_threads_of_torch_are_as_they_were() -> None:
 
 
 def tower(channels: int, cpu_threads: int = 2) -> TorchTower:
-    """One convolution at full size, then the mean."""
+    """A model of one convolution at full size, then the mean."""
     torch.manual_seed(0)
     layers = torch.nn.Sequential(
         torch.nn.Conv2d(3, channels, 3, padding=1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()

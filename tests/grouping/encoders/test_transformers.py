@@ -1,4 +1,4 @@
-"""Models of transformers: real architectures, small, with random weights, through the real loading code."""
+"""Models of transformers: real architectures, small and with random weights, and the real loading code."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def _convnext(folder: Path) -> None:
 
 
 def _large_convnext(folder: Path) -> None:
-    """Its preprocessor alone, which crops nothing from 384 pixels on."""
+    """Only a preprocessor, which doesn't crop from 384 pixels on."""
     ConvNextImageProcessor(size={"shortest_edge": 384}).save_pretrained(folder)
 
 
 def _poolformer(folder: Path) -> None:
-    """Its preprocessor alone, which crops at any size; here an even number of pixels (see input_shape)."""
+    """Only a preprocessor, which crops at any size; here by an even number of pixels (see input_shape)."""
     PoolFormerImageProcessor(
         size={"shortest_edge": 398}, crop_size={"height": 384, "width": 384}
     ).save_pretrained(folder)
@@ -99,7 +99,7 @@ def _poolformer(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Path], None]], Path]:
-    """Folders of random models by who makes them, each made once."""
+    """Returns the folder of the random model that a function saves. Each is saved once."""
     made: dict[str, Path] = {}
 
     def save(make: Callable[[Path], None]) -> Path:
@@ -120,8 +120,8 @@ def _pixels(count: int, side_px: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("make", [_dinov2, _siglip, _siglip_vision, _convnext])
-def test_a_folder_gives_the_vectors_of_transformers(make: Callable[[Path], None], saved: Saved) -> None:
-    """What the model pools of pictures of its size, brought to length 1."""
+def test_a_folder_gives_the_vectors_of_the_library(make: Callable[[Path], None], saved: Saved) -> None:
+    """The model's pooled output for pictures of its input size, normalised to length 1."""
     folder = saved(make)
     model = AutoModel.from_pretrained(folder).eval()
     processor = AutoImageProcessor.from_pretrained(folder)
@@ -140,10 +140,10 @@ def test_a_folder_gives_the_vectors_of_transformers(make: Callable[[Path], None]
 
 @pytest.mark.parametrize("make", [_dinov2, _siglip, _convnext, _large_convnext, _poolformer])
 @pytest.mark.parametrize("size", [(305, 203), (97, 310), (60, 60)], ids=str)
-def test_frames_are_those_of_the_preprocessor(
+def test_frames_match_the_models_preprocessor(
     make: Callable[[Path], None], size: tuple[int, int], saved: Saved
 ) -> None:
-    """Cropped, squashed, and a part cropped: at most two levels of 255 apart."""
+    """With cropping, squashing and partial cropping, they differ by at most two levels of 255."""
     processor = AutoImageProcessor.from_pretrained(saved(make))
     noise = np.random.default_rng(1).integers(0, 256, (size[1] // 4 + 1, size[0] // 4 + 1, 3), np.uint8)
     picture = Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR)
@@ -154,8 +154,8 @@ def test_frames_are_those_of_the_preprocessor(
     assert np.abs(theirs.transpose(1, 2, 0).astype(float) - ours).max() <= 2
 
 
-def test_texts_have_the_vectors_of_transformers(saved: Saved) -> None:
-    """Of a model of images and texts, padded to its context."""
+def test_texts_get_the_vectors_of_the_library(saved: Saved) -> None:
+    """Texts are padded to the model's context length."""
     folder = saved(_siglip)
     texts = ["a cat", "a red dog", "red " * 30]
     model = AutoModel.from_pretrained(folder).eval()
@@ -172,14 +172,14 @@ def test_texts_have_the_vectors_of_transformers(saved: Saved) -> None:
     assert [True, False] == [tower.reads("en"), tower.reads("zh")]
 
 
-def test_a_model_of_images_alone_has_no_text_tower(saved: Saved) -> None:
-    """One line that says what to do about grounding."""
+def test_an_image_only_model_has_no_text_tower(saved: Saved) -> None:
+    """The error says how to disable grounding."""
     with pytest.raises(SetupError, match=r"has no text tower.*; set filtering.grounding=false"):
         load_text_encoder(resolve_encoder(f"transformers:{saved(_dinov2)}"), "cpu")
 
 
-def test_an_identity_goes_with_weights_and_preprocessing(saved: Saved, tmp_path: Path) -> None:
-    """The same wherever the folder lies; another when pictures are prepared in another way."""
+def test_the_identity_depends_on_weights_and_preprocessing(saved: Saved, tmp_path: Path) -> None:
+    """A moved folder has the same identity; other preprocessing gives another one."""
     folder = saved(_dinov2)
     moved = shutil.copytree(folder, tmp_path / "moved")
     identity = resolve_encoder(f"transformers:{folder}").identity
@@ -192,7 +192,7 @@ def test_an_identity_goes_with_weights_and_preprocessing(saved: Saved, tmp_path:
 
 
 def test_a_damaged_model_is_a_one_line_error(saved: Saved, tmp_path: Path) -> None:
-    """Weights that lack a layer, and frames of no fixed size."""
+    """Weights without one layer, and a preprocessor without a fixed frame."""
     from safetensors.torch import load_file, save_file
 
     broken = shutil.copytree(saved(_siglip_vision), tmp_path / "broken")
@@ -209,7 +209,7 @@ def test_a_damaged_model_is_a_one_line_error(saved: Saved, tmp_path: Path) -> No
 
 
 def test_an_unreachable_hub_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What isn't in the cache would have to be downloaded; the library doesn't wait between tries."""
+    """The model isn't in the cache. The library's pauses between attempts are disabled."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)

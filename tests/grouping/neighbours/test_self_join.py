@@ -41,46 +41,46 @@ def _index(
     rows: NDArray[np.float16], folder: Path, searcher: Searcher = TWO_THREADS, blocks: int = 3
 ) -> InvertedLists:
     parts = np.array_split(np.arange(len(rows)), blocks)
-    made = [StoredBlock(part, lambda part=part: rows[part]) for part in parts]  # type: ignore[misc]
-    return build_inverted_lists(made, len(rows), rows.shape[1], folder, searcher)
+    stored = [StoredBlock(part, lambda part=part: rows[part]) for part in parts]  # type: ignore[misc]
+    return build_inverted_lists(stored, len(rows), rows.shape[1], folder, searcher)
 
 
 def _same(one: Neighbours, other: Neighbours) -> bool:
     return np.array_equal(one.images, other.images) and np.array_equal(one.cosines, other.cosines)
 
 
-def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
+def test_searching_every_cell_is_exact(tmp_path: Path) -> None:
     """Compared with the full matrix product."""
     rows = _rows(600)
-    made = _index(rows, tmp_path)
-    units = made.vectors.take(np.arange(600))
+    index = _index(rows, tmp_path)
+    units = index.vectors.take(np.arange(600))
     cosines = units.astype(np.float64) @ units.T
     np.fill_diagonal(cosines, -2)
     expected = np.sort(cosines, axis=1)[:, ::-1][:, :COUNT]
 
-    found = SelfJoin(made, made.cells, COUNT).run(tmp_path / "join")
+    found = SelfJoin(index, index.cells, COUNT).run(tmp_path / "join")
 
     assert np.allclose(expected, found.cosines, atol=1e-5)
     assert np.allclose(expected, np.take_along_axis(cosines, found.images, axis=1), atol=1e-5)
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_searching_few_cells_reaches_the_wanted_recall(tmp_path: Path) -> None:
-    """With far fewer cells than there are, but not with a single one."""
-    made = _index(_rows(), tmp_path)
-    wanted = choose_probe_count(made, COUNT, 0.95)
+def test_the_chosen_number_of_cells_reaches_the_target_recall(tmp_path: Path) -> None:
+    """With far fewer than all cells, but more than one."""
+    index = _index(_rows(), tmp_path)
+    wanted = choose_probe_count(index, COUNT, 0.95)
 
-    found = SelfJoin(made, wanted, COUNT).run(tmp_path / "join")
-    alone = SelfJoin(made, 1, COUNT).run(tmp_path / "alone")
+    found = SelfJoin(index, wanted, COUNT).run(tmp_path / "join")
+    alone = SelfJoin(index, 1, COUNT).run(tmp_path / "alone")
 
-    assert 1 < wanted < made.cells / 2
-    assert measure_recall(made, found, COUNT) >= 0.95
-    assert measure_recall(made, alone, COUNT) < 0.9
+    assert 1 < wanted < index.cells / 2
+    assert measure_recall(index, found, COUNT) >= 0.95
+    assert measure_recall(index, alone, COUNT) < 0.9
 
 
 @pytest.mark.usefixtures("small_cells")
 def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None:
-    """One thread and one block, or four and seven: the same cells, rows and neighbours."""
+    """One thread and one block, or four threads and seven blocks: the same cells, rows and neighbours."""
     rows = _rows()
     first, second = FaissSearcher(threads=1), FaissSearcher(threads=4)
     one = _index(rows, tmp_path / "one", first, blocks=1)
@@ -97,14 +97,14 @@ def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None
 @pytest.mark.usefixtures("small_cells")
 def test_a_resumed_join_reuses_its_checkpoints(tmp_path: Path) -> None:
     """Of 15 pieces, 5 are missing: only those are computed, and the result is the same."""
-    made = _index(_rows(), tmp_path)
-    before = SelfJoin(made, 6, COUNT).run(tmp_path / "join")
+    index = _index(_rows(), tmp_path)
+    before = SelfJoin(index, 6, COUNT).run(tmp_path / "join")
     pieces = sorted((tmp_path / "join").glob("*.npz"))
     for piece in pieces[::3]:
         piece.unlink()
     untouched = [piece.stat().st_mtime_ns for piece in pieces if piece.exists()]
 
-    after = SelfJoin(made, 6, COUNT).run(tmp_path / "join")
+    after = SelfJoin(index, 6, COUNT).run(tmp_path / "join")
 
     assert 15 == len(pieces)
     assert _same(before, after)
@@ -130,10 +130,10 @@ def test_damaged_checkpoints_are_computed_again(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small_cells")
 def test_masks_restrict_queries_and_candidates(tmp_path: Path) -> None:
     """Even images are queries, odd ones are candidates."""
-    made = _index(_rows(), tmp_path)
+    index = _index(_rows(), tmp_path)
     even = np.arange(3_000) % 2 == 0
 
-    found = SelfJoin(made, 6, COUNT, queries=even, candidates=~even).run(tmp_path / "join")
+    found = SelfJoin(index, 6, COUNT, queries=even, candidates=~even).run(tmp_path / "join")
 
     assert (found.images[~even] == -1).all()
     assert (found.images[even] % 2 == 1).all()
@@ -141,9 +141,9 @@ def test_masks_restrict_queries_and_candidates(tmp_path: Path) -> None:
 
 def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -> None:
     """Ten equal rows: each finds at most the nine others; the rest is padding."""
-    made = _index(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
+    index = _index(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
 
-    found = SelfJoin(made, made.cells, 12).run(tmp_path / "join")
+    found = SelfJoin(index, index.cells, 12).run(tmp_path / "join")
 
     assert all(image not in others for image, others in enumerate(found.images.tolist()))
     assert (found.images[:, :8] >= 0).all()
@@ -153,23 +153,23 @@ def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -
 def test_true_neighbours_are_limited_to_candidates(tmp_path: Path) -> None:
     """Compared with the full matrix product."""
     rows = _rows(400)
-    made = _index(rows, tmp_path)
+    index = _index(rows, tmp_path)
     odd = np.arange(400) % 2 == 1
-    units = made.vectors.take(np.arange(400)).astype(np.float64)
+    units = index.vectors.take(np.arange(400)).astype(np.float64)
     cosines = units @ units.T
     np.fill_diagonal(cosines, -2)
     cosines[:, ~odd] = -2
     images = np.array([3, 44, 399])
 
-    found, _ = true_neighbours(made, images, 5, odd)
+    found, _ = true_neighbours(index, images, 5, odd)
 
     expected = np.argsort(-cosines[images], axis=1)[:, :5]
     assert expected.tolist() == found.tolist()
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
-    """The code for GPUs, on a CPU: the same cells and neighbours, and cosines up to rounding."""
+def test_torch_and_faiss_find_the_same_neighbours(tmp_path: Path) -> None:
+    """The code for GPUs, run on a CPU: the same cells and neighbours, and cosines up to rounding."""
     from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     rows, torch_on_cpu = _rows(), TorchSearcher("cpu")
@@ -189,15 +189,15 @@ def test_torch_pads_rows_with_too_few_neighbours(tmp_path: Path) -> None:
     from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     searcher = TorchSearcher("cpu")
-    made = _index(_rows(20)[:5], tmp_path, searcher)
+    index = _index(_rows(20)[:5], tmp_path, searcher)
 
-    found = SelfJoin(made, made.cells, COUNT).run(tmp_path / "join")
+    found = SelfJoin(index, index.cells, COUNT).run(tmp_path / "join")
 
     assert [4] * 5 == (found.images >= 0).sum(axis=1).tolist()
 
 
 def test_a_missing_gpu_is_a_one_line_error(tmp_path: Path) -> None:
-    """It names the setting, what was found, and what to do."""
+    """The error names the setting, what was found, and what to do."""
     import torch
 
     if torch.cuda.is_available():

@@ -25,8 +25,8 @@ THEMES, EACH = 40, 24
 ROWS = as_unit(
     np.repeat(RNG.normal(size=(THEMES, 64)), EACH, axis=0) + RNG.normal(0, 0.6, (THEMES * EACH, 64))
 )
-TURNS = [at // 12 for at in range(len(ROWS))]
-"""Twelve images that follow each other, half a theme: as frames of a video."""
+VIDEOS = [at // 12 for at in range(len(ROWS))]
+"""The video of each image: twelve consecutive images, half a theme, are frames of the same one."""
 
 
 def _groups_in(sets: Sequence[ImageSet], groups: Sequence[str]) -> list[list[str]]:
@@ -34,8 +34,8 @@ def _groups_in(sets: Sequence[ImageSet], groups: Sequence[str]) -> list[list[str
 
 
 @pytest.mark.parametrize("kinds", [{}, {"contrast_share": 0.3, "varied_share": 0.2}])
-def test_images_share_a_set_with_those_of_their_group_only(kinds: dict[str, float]) -> None:
-    """Albums that go across themes, ten images of each of four: many sets, none of two albums."""
+def test_sets_do_not_mix_groups_that_are_kept_together(kinds: dict[str, float]) -> None:
+    """Each album spans four themes: many sets are found, and none mixes albums."""
     albums = [str(at // (4 * EACH)) + "ab"[at % 2] for at in range(len(ROWS))]
 
     found = group(ROWS, groups=albums, config=SetsConfig(together="album", **kinds))  # type: ignore[arg-type]
@@ -44,8 +44,8 @@ def test_images_share_a_set_with_those_of_their_group_only(kinds: dict[str, floa
     assert all(len(set(each)) == 1 for each in _groups_in(found.sets, albums))
 
 
-def test_a_neighbour_in_the_same_group_is_found_behind_many_nearer_images() -> None:
-    """With two neighbours an image and 24 as near in other groups, the one in the own group is found."""
+def test_a_neighbour_of_the_same_group_is_found_among_many_equally_near_images() -> None:
+    """Two neighbours per image are enough, though only one of 23 equally near images is in its group."""
     albums = [f"{at // EACH}-{at % 12}" for at in range(len(ROWS))]
 
     found = group(ROWS, groups=albums, config=SetsConfig(together="album", neighbours=2))
@@ -55,9 +55,9 @@ def test_a_neighbour_in_the_same_group_is_found_behind_many_nearer_images() -> N
 
 
 @pytest.mark.parametrize("kinds", [{}, {"contrast_share": 0.3, "varied_share": 0.2}])
-def test_no_two_images_of_one_group_share_a_set(kinds: dict[str, float]) -> None:
-    """With fewer neighbours than the own video has frames, sets of other videos' frames are found."""
-    videos = list(map(str, TURNS))
+def test_sets_have_at_most_one_image_of_groups_that_are_kept_apart(kinds: dict[str, float]) -> None:
+    """Sets are found with fewer neighbours per image than its video has frames."""
+    videos = list(map(str, VIDEOS))
 
     found = group(ROWS, groups=videos, config=SetsConfig(apart="video", neighbours=8, **kinds))  # type: ignore[arg-type]
 
@@ -65,9 +65,9 @@ def test_no_two_images_of_one_group_share_a_set(kinds: dict[str, float]) -> None
     assert all(len(set(each)) == len(each) for each in _groups_in(found.sets, videos))
 
 
-def test_images_without_a_group() -> None:
-    """In no set where groups stay together; in one with anybody where they stay apart."""
-    some = [str(turn) if at % 4 else "" for at, turn in enumerate(TURNS)]
+def test_images_without_a_group_are_in_no_set_or_unrestricted() -> None:
+    """They are in no set if groups are kept together, and unrestricted if groups are kept apart."""
+    some = [str(video) if at % 4 else "" for at, video in enumerate(VIDEOS)]
 
     together = group(ROWS, groups=some, config=SetsConfig(together="album"))
     apart = group(ROWS, groups=some, config=SetsConfig(apart="album"))
@@ -80,18 +80,18 @@ def test_images_without_a_group() -> None:
 
 
 def test_groups_and_the_setting_that_uses_them_need_each_other() -> None:
-    """One without the other is a mistake."""
+    """One without the other is a usage error, and so is a wrong number of groups."""
     with pytest.raises(UsageError, match="groups and the config's together or apart need each other"):
-        group(ROWS, groups=list(map(str, TURNS)))
+        group(ROWS, groups=list(map(str, VIDEOS)))
     with pytest.raises(UsageError, match="groups and the config's together or apart need each other"):
         group(ROWS, config=SetsConfig(apart="video"))
     with pytest.raises(UsageError, match="2 groups for 960 embeddings"):
         group(ROWS, groups=["a", "b"], config=SetsConfig(apart="video"))
 
 
-def test_a_join_leaves_out_the_own_group_exactly(tmp_path: Path) -> None:
-    """Every cell searched, as all cosines sorted; the same for any number of threads, and by torch."""
-    apart = np.array([turn if turn % 5 else -1 for turn in TURNS], np.int32)
+def test_the_self_join_excludes_an_images_own_group(tmp_path: Path) -> None:
+    """Searching every cell matches a full sort, for any number of threads and with torch."""
+    apart = np.array([video if video % 5 else -1 for video in VIDEOS], np.int32)
     stored = ROWS.astype(np.float16)
     blocks = [StoredBlock(np.arange(len(ROWS)), lambda: stored)]
 
@@ -101,13 +101,13 @@ def test_a_join_leaves_out_the_own_group_exactly(tmp_path: Path) -> None:
         return SelfJoin(lists, lists.cells, 6, apart=apart).run(folder / "join").images
 
     cosines = ROWS.astype(np.float64) @ ROWS.astype(np.float64).T
-    barred = (apart[:, None] == apart) & (apart >= 0)
-    np.fill_diagonal(barred, True)
-    truth = np.argsort(-np.where(barred, -2, cosines), axis=1)[:, :6]
+    excluded = (apart[:, None] == apart) & (apart >= 0)
+    np.fill_diagonal(excluded, True)
+    truth = np.argsort(-np.where(excluded, -2, cosines), axis=1)[:, :6]
     found = joined(FaissSearcher(1))
 
     assert 0.99 < np.mean([len(np.intersect1d(a, b)) / 6 for a, b in zip(found, truth, strict=True)])
-    assert not barred[np.arange(len(ROWS))[:, None], found].any()
+    assert not excluded[np.arange(len(ROWS))[:, None], found].any()
     digests = {hashlib.sha256(joined(FaissSearcher(threads)).tobytes()).hexdigest() for threads in (2, 3)}
     assert {hashlib.sha256(found.tobytes()).hexdigest()} == digests
     assert 0.999 < (joined(TorchSearcher("cpu")) == found).mean()

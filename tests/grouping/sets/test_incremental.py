@@ -24,7 +24,7 @@ IMAGES = themes(RNG)[:OLD]
 
 
 class Corpus:
-    """Old images, by default 000 to 199, grouped; images added later are in batch 1."""
+    """Grouped images, by default 000 to 199, to which others can be added (in batch 1)."""
 
     def __init__(
         self, folder: Path, config: SetsConfig | None = None, rows: NDArray[np.floating] = IMAGES
@@ -50,7 +50,7 @@ class Corpus:
         del self.rows[key], self.records[key]
 
     def group_again(self) -> tuple[Grouped, Grouped]:
-        """The previous and the new result."""
+        """Return the previous and the new result."""
         before = self.found
         assert before.thresholds is not None
         self.found = self._group(PreviousGrouping(before.duplicates, before.sets, before.thresholds))
@@ -69,12 +69,12 @@ class Corpus:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    """Twenty themes."""
+    """A grouped corpus of twenty themes."""
     return Corpus(tmp_path)
 
 
 def test_new_images_make_sets_among_themselves_and_change_no_set(corpus: Corpus) -> None:
-    """Though they would fit into some; thresholds stay the same."""
+    """Even if they would fit into existing sets; thresholds stay the same."""
     for number, row in enumerate(near(IMAGES[:20:2], 0.85, RNG)):
         corpus.add(f"new-{number}", row)
     before, now = corpus.group_again()
@@ -87,8 +87,8 @@ def test_new_images_make_sets_among_themselves_and_change_no_set(corpus: Corpus)
     assert not in_sets.intersection(key for each in new for key in each.keys)
 
 
-def test_a_new_copy_is_a_duplicate_of_what_was_there_though_it_is_larger(corpus: Corpus) -> None:
-    """Of an image in a set, and of the same bytes as one whose key comes later."""
+def test_a_new_copy_is_a_duplicate_of_the_existing_image_even_if_it_is_larger(corpus: Corpus) -> None:
+    """A near copy of an image in a set, and an exact copy whose key comes before the original's."""
     kept = corpus.found.sets[0].keys[0]
     corpus.add("larger", near(corpus.rows[kept][None], 0.99, RNG)[0], width_px=10 * PIXELS)
     corpus.add("000-same", corpus.rows["001"], content="001-old")
@@ -100,7 +100,7 @@ def test_a_new_copy_is_a_duplicate_of_what_was_there_though_it_is_larger(corpus:
     assert before.sets == now.sets
 
 
-def test_more_new_copies_than_an_image_has_neighbours(corpus: Corpus) -> None:
+def test_more_new_copies_than_an_image_has_neighbours_are_all_found(corpus: Corpus) -> None:
     """All are duplicates of the existing image."""
     kept = corpus.found.sets[0].keys[0]
     for number, row in enumerate(near(np.repeat(corpus.rows[kept][None], 50, axis=0), 0.995, RNG)):
@@ -114,37 +114,37 @@ def test_more_new_copies_than_an_image_has_neighbours(corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("how", ["gone", "changed"])
-def test_a_set_that_lost_an_image_is_taken_apart(how: str, corpus: Corpus) -> None:
-    """Its other images are free; all other sets stay."""
-    broken = max(corpus.found.sets, key=lambda each: len(each.keys))
+def test_a_set_that_lost_an_image_is_dissolved(how: str, corpus: Corpus) -> None:
+    """Its other images can join new sets; all other sets stay."""
+    dissolved = max(corpus.found.sets, key=lambda each: len(each.keys))
     if how == "gone":
-        corpus.remove(broken.keys[0])
+        corpus.remove(dissolved.keys[0])
     else:
-        corpus.add(broken.keys[0], themes(RNG)[-1])
+        corpus.add(dissolved.keys[0], themes(RNG)[-1])
     before, now = corpus.group_again()
 
-    assert broken not in now.sets
-    assert {each.id for each in before.sets} - {broken.id} <= {each.id for each in now.sets}
-    assert set(broken.keys[1:]) <= {key for each in now.sets for key in each.keys}
+    assert dissolved not in now.sets
+    assert {each.id for each in before.sets} - {dissolved.id} <= {each.id for each in now.sets}
+    assert set(dissolved.keys[1:]) <= {key for each in now.sets for key in each.keys}
 
 
-def test_images_of_a_set_with_other_bytes_make_sets_with_new_ones(corpus: Corpus) -> None:
-    """Though the embedding of the one that changed is the same. Each has a new one nearer than the others."""
-    broken = max(corpus.found.sets, key=lambda each: len(each.keys))
-    corpus.add(broken.keys[0], corpus.rows[broken.keys[0]])
-    for key in broken.keys:
+def test_a_set_with_a_changed_file_is_dissolved(corpus: Corpus) -> None:
+    """Even if the changed image has the same embedding. Here each image has a nearer new one."""
+    dissolved = max(corpus.found.sets, key=lambda each: len(each.keys))
+    corpus.add(dissolved.keys[0], corpus.rows[dissolved.keys[0]])
+    for key in dissolved.keys:
         corpus.add(f"new-{key}", near(corpus.rows[key][None], 0.85, RNG)[0])
     before, now = corpus.group_again()
 
-    assert broken not in now.sets
-    assert {each.id for each in before.sets} - {broken.id} <= {each.id for each in now.sets}
-    assert {frozenset({key, f"new-{key}"}) for key in broken.keys} == {
+    assert dissolved not in now.sets
+    assert {each.id for each in before.sets} - {dissolved.id} <= {each.id for each in now.sets}
+    assert {frozenset({key, f"new-{key}"}) for key in dissolved.keys} == {
         frozenset(each.keys) for each in now.sets if each not in before.sets
     }
 
 
-def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None:
-    """It is free, and no longer a duplicate."""
+def test_a_duplicate_of_a_removed_image_takes_its_place(corpus: Corpus) -> None:
+    """It is no longer a duplicate, and can be in a set."""
     member = corpus.found.sets[0].keys[0]
     corpus.add("copy", near(corpus.rows[member][None], 0.99, RNG)[0])
     corpus.group_again()
@@ -156,7 +156,7 @@ def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None
 
 
 def test_kept_sets_count_towards_max_sets(tmp_path: Path) -> None:
-    """No more are made than there is room for."""
+    """New sets are only made up to the limit."""
     corpus = Corpus(tmp_path, SetsConfig(max_sets=10))
     for number, row in enumerate(near(IMAGES[:40:2], 0.85, RNG)):
         corpus.add(f"new-{number}", row)
@@ -166,8 +166,8 @@ def test_kept_sets_count_towards_max_sets(tmp_path: Path) -> None:
     assert before.sets == now.sets
 
 
-def test_grouping_again_with_nothing_new_finds_the_same(corpus: Corpus) -> None:
-    """Exactly."""
+def test_grouping_again_without_changes_gives_the_same_result(corpus: Corpus) -> None:
+    """Sets and duplicates are identical."""
     corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
     corpus.group_again()
     before, now = corpus.group_again()
@@ -175,8 +175,8 @@ def test_grouping_again_with_nothing_new_finds_the_same(corpus: Corpus) -> None:
     assert (before.sets, before.duplicates) == (now.sets, now.duplicates)
 
 
-def test_sets_of_every_kind_stay_and_new_ones_have_the_shares(tmp_path: Path) -> None:
-    """Odd and varied images are in sets, so nothing new takes them."""
+def test_existing_sets_of_every_kind_are_kept(tmp_path: Path) -> None:
+    """Images in them, including odd ones, aren't used again."""
     corpus = Corpus(tmp_path, SetsConfig(contrast_share=0.2, varied_share=0.2))
     for number, row in enumerate(near(IMAGES[:100:2], 0.85, RNG)):
         corpus.add(f"new-{number}", row)
@@ -190,10 +190,8 @@ def test_sets_of_every_kind_stay_and_new_ones_have_the_shares(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("share", "contrast"), [(0.3, 3), (0.6, 6)])
-def test_shares_of_kinds_are_of_all_sets_where_each_time_only_one_comes(
-    share: float, contrast: int, tmp_path: Path
-) -> None:
-    """Ten times a pair and three images that are unlike all."""
+def test_shares_of_kinds_hold_over_many_small_additions(share: float, contrast: int, tmp_path: Path) -> None:
+    """Ten batches, each of a related pair and three images unlike all others."""
     rng = np.random.default_rng(2)
     config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.97, contrast_share=share)
     times = as_unit(rng.normal(size=(50, 128))).reshape(10, 5, 128)
@@ -209,8 +207,8 @@ def test_shares_of_kinds_are_of_all_sets_where_each_time_only_one_comes(
     )
 
 
-def test_varied_sets_make_up_for_what_those_before_lack(tmp_path: Path) -> None:
-    """Nothing was unlike the images of one theme; now much is."""
+def test_new_varied_sets_make_up_for_a_missing_share(tmp_path: Path) -> None:
+    """The old images are of one theme, so no varied set was possible; many new images are unlike them."""
     config = SetsConfig(related_cosine_similarity=0.4, duplicate_cosine_similarity=0.97, varied_share=0.5)
     corpus = Corpus(tmp_path, config, rows=IMAGES[:10])
     for number, row in enumerate(as_unit(np.random.default_rng(3).normal(size=(40, IMAGES.shape[1])))):
@@ -224,7 +222,7 @@ def test_varied_sets_make_up_for_what_those_before_lack(tmp_path: Path) -> None:
 
 
 def test_a_duplicate_whose_bytes_changed_gets_its_current_reason(corpus: Corpus) -> None:
-    """Of the same bytes; then one is saved anew, and looks a little different."""
+    """First it has the same bytes; then it is saved again and looks a little different."""
     corpus.add("copy", corpus.rows["000"], content="000-old")
     corpus.group_again()
     [row] = [each for each in corpus.found.duplicates if each.key == "copy"]

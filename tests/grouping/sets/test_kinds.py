@@ -34,8 +34,8 @@ def _kinds(groups: Groups) -> Counter[str]:
     return Counter(each.kind for each in groups.sets)
 
 
-def test_the_shares_are_those_of_the_config() -> None:
-    """A fifth of all sets contrast, a quarter varied."""
+def test_kinds_have_the_configured_shares() -> None:
+    """A fifth of all sets are contrast sets, a quarter are varied."""
     found = _kinds(group(ROWS, config=MIXED))
 
     total = found.total()
@@ -44,7 +44,7 @@ def test_the_shares_are_those_of_the_config() -> None:
 
 
 def test_the_odd_image_is_unlike_all_others_which_are_related() -> None:
-    """And marked; it lies anywhere in its set, so that its place doesn't give it away."""
+    """The set names it. It can be at any place in the set, so that its place doesn't give it away."""
     found = group(ROWS, config=SetsConfig(contrast_share=1.0))
     assert found.thresholds is not None
     contrast = [each for each in found.sets if each.kind == "contrast"]
@@ -60,8 +60,8 @@ def test_the_odd_image_is_unlike_all_others_which_are_related() -> None:
     assert {0, 1, 2} == {each.keys.index(each.odd) for each in contrast if len(each.keys) == 3}
 
 
-def test_each_two_images_of_a_varied_set_are_unlike() -> None:
-    """In the wanted sizes."""
+def test_all_images_of_a_varied_set_are_unlike_each_other() -> None:
+    """Nearly all sets have the configured sizes."""
     found = group(ROWS, config=SetsConfig(varied_share=1.0, size_weights=(0, 1, 1, 0)))
     assert found.thresholds is not None
 
@@ -74,7 +74,7 @@ def test_each_two_images_of_a_varied_set_are_unlike() -> None:
 
 
 def test_every_image_has_one_place_with_all_kinds() -> None:
-    """Sets stay disjoint, and none holds a duplicate."""
+    """Sets are disjoint, and none contains a duplicate."""
     copies = near(ROWS[:40], 0.995, np.random.default_rng(2))
     rows = np.concatenate([ROWS, copies])
 
@@ -85,8 +85,8 @@ def test_every_image_has_one_place_with_all_kinds() -> None:
     assert sorted([*placed, *found.single], key=int) == [str(row) for row in range(len(rows))]
 
 
-def test_the_seed_decides_which_and_nothing_else_does() -> None:
-    """The same for the same seed, in whatever order images come and with any number of threads."""
+def test_only_the_seed_decides_which_images_are_odd() -> None:
+    """The same seed gives the same sets, for any order of the images and any number of threads."""
     keys = [f"{row:03d}" for row in range(len(ROWS))]
     order = np.random.default_rng(1).permutation(len(ROWS))
     threads = SetsConfig(contrast_share=0.2, varied_share=0.25, seed=3, threads=3)
@@ -100,8 +100,8 @@ def test_the_seed_decides_which_and_nothing_else_does() -> None:
     assert {each.odd for each in one} != {each.odd for each in another}
 
 
-def test_a_full_set_gives_a_place_to_its_odd_image() -> None:
-    """Of three at most: two related ones and an odd one."""
+def test_a_full_set_gives_up_a_place_for_the_odd_image() -> None:
+    """With three images per set: two related ones and an odd one."""
     config = SetsConfig(contrast_share=1.0, max_images=3, min_images=3)
 
     found = group(ROWS, config=config)
@@ -111,14 +111,14 @@ def test_a_full_set_gives_a_place_to_its_odd_image() -> None:
 
 
 def test_all_kinds_together_are_at_most_max_sets() -> None:
-    """Of 40, ten varied and eight contrast."""
+    """Of 40 sets, ten are varied and eight contrast."""
     config = SetsConfig(contrast_share=0.2, varied_share=0.25, max_sets=40)
 
     assert {"related": 22, "varied": 10, "contrast": 8} == _kinds(group(ROWS, config=config))
 
 
 def test_kept_sets_reduce_the_number_of_related_ones() -> None:
-    """A quarter of 40 is varied: ten, of which as many are made as there is room for."""
+    """A quarter of 40 sets, ten, should be varied; as many are made as there is room for."""
     config = SetsConfig(varied_share=0.25, max_sets=40)
 
     assert 5 == related_wanted(5, Counter(), config)
@@ -128,8 +128,8 @@ def test_kept_sets_reduce_the_number_of_related_ones() -> None:
     assert 0 == related_wanted(100, Counter(related=41), config)
 
 
-def test_where_nothing_is_unlike_enough_sets_stay_related() -> None:
-    """Of one theme alone: no odd image, no varied set, and nothing lost."""
+def test_sets_stay_related_if_nothing_is_unlike_enough() -> None:
+    """In a single theme there are no odd images and no varied sets, and no related set is lost."""
     rng = np.random.default_rng(3)
     rows = as_unit(rng.normal(size=(80, 64)) * 0.5 + 4 * np.eye(64)[0])
     plain = SetsConfig(related_cosine_similarity=0.4, duplicate_cosine_similarity=0.95)

@@ -1,4 +1,4 @@
-"""Which images make a set."""
+"""Which images form a set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from triptych.grouping.sets.selection import subsample
 from triptych.records import ImageSet, set_id
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
-"""From 18.2 to 45.5 degrees apart."""
+"""Images from 18.2 to 45.5 degrees apart are related."""
 
 PAIRS_ONLY = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, max_images=2)
 
@@ -83,7 +83,7 @@ def test_sets_are_disjoint_and_every_pair_is_related(
 
 
 def test_a_chain_does_not_become_one_set(tmp_path: Path) -> None:
-    """Rows 30 degrees apart are related to their neighbours only: pairs, never more."""
+    """Rows 30 degrees apart are related to their neighbours only, so all sets are pairs."""
     sets = group(at_degrees(0, 30, 60, 90, 120, 150), THRESHOLDS, tmp_path).sets
 
     assert sets
@@ -91,14 +91,14 @@ def test_a_chain_does_not_become_one_set(tmp_path: Path) -> None:
 
 
 def test_the_most_similar_pair_is_joined_first(tmp_path: Path) -> None:
-    """Of three in a row, the closer two make the set when sets are pairs."""
+    """Of three in a row, the closer two form a pair."""
     sets = group(at_degrees(0, 40, 60), PAIRS_ONLY, tmp_path).sets
 
     assert [{"001.jpg", "002.jpg"}] == [set(each.keys) for each in sets]
 
 
-def test_equal_similarities_are_settled_by_key(tmp_path: Path) -> None:
-    """Of four at equal distances the first two and the last two go together."""
+def test_ties_are_broken_by_key(tmp_path: Path) -> None:
+    """Of four at equal distances, the first two and the last two form sets."""
     units = as_unit(np.hstack([np.eye(4), np.full((4, 1), 2.0)]))
 
     sets = group(units, PAIRS_ONLY, tmp_path).sets
@@ -106,8 +106,8 @@ def test_equal_similarities_are_settled_by_key(tmp_path: Path) -> None:
     assert [("000.jpg", "001.jpg"), ("002.jpg", "003.jpg")] == [each.keys for each in sets]
 
 
-def test_only_mutual_neighbours_seed_a_set(tmp_path: Path) -> None:
-    """With one neighbour each: 0 and 20 have each other; 50 has 20, which doesn't have it: single."""
+def test_only_mutual_neighbours_start_a_set(tmp_path: Path) -> None:
+    """With one neighbour each, 0 and 20 have each other; 50 has 20, but not the reverse: it stays single."""
     config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, neighbours=1)
 
     sets = group(at_degrees(0, 20, 50), config, tmp_path).sets
@@ -116,7 +116,7 @@ def test_only_mutual_neighbours_seed_a_set(tmp_path: Path) -> None:
 
 
 def test_an_image_that_would_make_a_set_uneven_stays_out(tmp_path: Path) -> None:
-    """A third image is in the set of two others if it is hardly farther from them than they are apart."""
+    """A third image joins two others if it is hardly farther from them than they are from each other."""
     three = SetsConfig(
         related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, size_weights=(0, 1, 0, 0)
     )
@@ -133,13 +133,13 @@ def test_an_image_that_would_make_a_set_uneven_stays_out(tmp_path: Path) -> None
 
 
 def _away(degrees: float, direction: float) -> list[float]:
-    """So far from (1, 0, 0), in that direction."""
+    """The unit vector at ``degrees`` from (1, 0, 0), in that direction."""
     away, turn = np.radians(degrees), np.radians(direction)
     return [np.cos(away), np.sin(away) * np.cos(turn), np.sin(away) * np.sin(turn)]
 
 
-def test_sets_grow_to_the_smallest_size_however_uneven(tmp_path: Path) -> None:
-    """Where sets of three are wanted at least, 0, 20 and 43 degrees are one."""
+def test_sets_reach_min_images_even_if_uneven(tmp_path: Path) -> None:
+    """With at least three images per set, 0, 20 and 43 degrees form one."""
     three = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, min_images=3)
 
     [image_set] = group(at_degrees(0, 20, 43), three, tmp_path).sets
@@ -147,8 +147,8 @@ def test_sets_grow_to_the_smallest_size_however_uneven(tmp_path: Path) -> None:
     assert 3 == len(image_set.keys)
 
 
-def test_two_images_in_a_crowd_are_less_alike_than_two_by_themselves(tmp_path: Path) -> None:
-    """Of two pairs of one cosine, the likeness of the one with others around it is lower."""
+def test_a_pair_in_a_crowd_is_less_alike_than_a_pair_by_itself(tmp_path: Path) -> None:
+    """Of two pairs with the same cosine, the one with other images around it has the lower likeness."""
     crowd = [[1, 0, 0, 0], *([*_away(24, turn), 0] for turn in range(0, 360, 60))]
     alone = [[0, 0, 0, 1.0], [0, 0, np.sin(np.radians(24)), np.cos(np.radians(24))]]
 
@@ -159,21 +159,21 @@ def test_two_images_in_a_crowd_are_less_alike_than_two_by_themselves(tmp_path: P
     assert max(likeness, key=lambda keys: likeness[keys]) == ("007.jpg", "008.jpg")
 
 
-def test_likeness_is_one_less_the_distance_times_how_crowded_it_is(tmp_path: Path) -> None:
-    """At 30 degrees, 0.134: of ten places one is taken, 0.166 of 0.3 nearer than it could be."""
+def test_likeness_is_one_minus_the_distance_stretched_by_crowding(tmp_path: Path) -> None:
+    """30 degrees are a distance of 0.134. One of ten neighbours is related, by 0.166 of at most 0.3."""
     [image_set] = group(at_degrees(0, 30), THRESHOLDS, tmp_path).sets
 
     assert 1 - 0.134 * (1 - 0.166 / 0.3 / 10) ** -0.8 == pytest.approx(image_set.likeness, abs=1e-3)
 
 
-def test_a_third_is_even_within_a_fifth_more_than_the_first_pair(tmp_path: Path) -> None:
-    """Of two 30 degrees apart: one 32 from both is within 1.2 times their distance, one 33.5 isn't."""
+def test_a_third_image_may_be_a_fifth_farther_than_the_first_pair(tmp_path: Path) -> None:
+    """The first two are 30 degrees apart; 32 degrees from both is within 1.2 times that, 33.5 isn't."""
     three = SetsConfig(
         related_cosine_similarity=0.7, duplicate_cosine_similarity=0.99, size_weights=(0, 1, 0, 0)
     )
     sizes = []
     for angle in (32, 33.5):
-        between = np.arccos(np.tan(np.radians(15)) / np.tan(np.radians(angle)))  # so far from both
+        between = np.arccos(np.tan(np.radians(15)) / np.tan(np.radians(angle)))  # at ``angle`` from both
         rows = as_unit(np.array([[1, 0, 0], _away(30, 0), _away(angle, float(np.degrees(between)))]))
         sizes.append([len(each.keys) for each in group(rows, three, tmp_path / f"{angle}").sets])
 
@@ -181,7 +181,7 @@ def test_a_third_is_even_within_a_fifth_more_than_the_first_pair(tmp_path: Path)
 
 
 def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
-    """At 43 degrees, a cosine of 0.73, two make no set; a third one related to both stands by them."""
+    """Two at 43 degrees, a cosine of 0.73, form a set only if a third image is related to both."""
     alone = group(at_degrees(0, 43), THRESHOLDS, tmp_path / "alone").sets
     beside = group(at_degrees(0, 43, 21.5), PAIRS_ONLY, tmp_path / "beside").sets
 
@@ -189,15 +189,15 @@ def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
     assert 1 == len(beside)
 
 
-def test_two_images_alone_are_enough_where_coverage_is_preferred(tmp_path: Path) -> None:
-    """At 43 degrees, which are related and no more."""
+def test_two_images_alone_are_enough_if_coverage_is_preferred(tmp_path: Path) -> None:
+    """At 43 degrees, which is barely related."""
     coverage = msgspec.structs.replace(THRESHOLDS, prefer="coverage")
 
     assert 1 == len(group(at_degrees(0, 43), coverage, tmp_path).sets)
 
 
-def test_images_are_ordered_from_the_most_central_one_on(tmp_path: Path) -> None:
-    """Of 0, 20 and 40 degrees the middle one comes first, and is followed by its neighbours."""
+def test_images_are_ordered_from_the_most_central_one(tmp_path: Path) -> None:
+    """Of 0, 20 and 41 degrees, the middle one comes first, followed by the nearest."""
     config = SetsConfig(
         related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, min_images=3, max_images=3
     )
@@ -207,8 +207,8 @@ def test_images_are_ordered_from_the_most_central_one_on(tmp_path: Path) -> None
     assert ("001.jpg", "000.jpg", "002.jpg") == image_set.keys
 
 
-def test_sizes_spread_over_the_range_where_enough_images_are_related(tmp_path: Path) -> None:
-    """Sets that may be uneven, of one big cluster: the larger the rarer, 3 images on average."""
+def test_all_sizes_occur_if_enough_images_are_related(tmp_path: Path) -> None:
+    """Of one big cluster, with uneven sets allowed: larger sets are rarer, and the mean is about 3."""
     coverage = msgspec.structs.replace(THRESHOLDS, prefer="coverage")
 
     sizes = Counter(len(each.keys) for each in group(_one_cluster(900), coverage, tmp_path).sets)
@@ -219,7 +219,7 @@ def test_sizes_spread_over_the_range_where_enough_images_are_related(tmp_path: P
 
 
 def test_sizes_follow_the_weights_of_the_config(tmp_path: Path) -> None:
-    """Fours and fives, as often: smaller sets are only what is left in the end."""
+    """Sets of four and five are equally common; smaller ones are made of what remains."""
     weighted = SetsConfig(
         related_cosine_similarity=0.7,
         duplicate_cosine_similarity=0.95,
@@ -240,7 +240,7 @@ def _one_cluster(count: int) -> NDArray[np.float32]:
 
 
 def test_an_id_is_a_hash_of_the_keys(tmp_path: Path) -> None:
-    """So a caption of a set stays valid for as long as the set exists."""
+    """So a caption of a set stays valid as long as the set exists."""
     [image_set] = group(at_degrees(0, 30), THRESHOLDS, tmp_path).sets
 
     expected = hashlib.blake2b(b"000.jpg\n001.jpg", digest_size=6).hexdigest()
@@ -259,8 +259,8 @@ def _made_up_sets(count: int, region: str) -> list[ImageSet]:
     ]
 
 
-def test_the_sets_that_are_kept_cover_the_corpus_not_its_densest_corner() -> None:
-    """900 sets in one region, 30 and 30 in two others: of 60 kept, each region has 20."""
+def test_kept_sets_cover_the_corpus_not_only_its_densest_region() -> None:
+    """Of 900 sets in one region and 30 in each of two others, 60 are kept: 20 per region."""
     sets = _made_up_sets(900, "a") + _made_up_sets(30, "b") + _made_up_sets(30, "c")
 
     kept = subsample(sets, 60, lambda key: "abc".index(key[0]), SetsConfig())
@@ -268,8 +268,8 @@ def test_the_sets_that_are_kept_cover_the_corpus_not_its_densest_corner() -> Non
     assert {"a": 20, "b": 20, "c": 20} == Counter(each.keys[0][0] for each in kept)
 
 
-def test_fewer_sets_are_a_part_of_more() -> None:
-    """In the order of all, and all where more are wanted than there are."""
+def test_a_smaller_selection_is_part_of_a_larger_one() -> None:
+    """The order is kept. If more sets are wanted than exist, all are kept."""
     sets = _made_up_sets(40, "a") + _made_up_sets(10, "b")
 
     ten, five = (subsample(sets, wanted, lambda key: "ab".index(key[0]), SetsConfig()) for wanted in (10, 5))
@@ -279,8 +279,8 @@ def test_fewer_sets_are_a_part_of_more() -> None:
     assert sets == subsample(sets, 1000, lambda key: 0, SetsConfig())
 
 
-def test_max_sets_keeps_that_many(tmp_path: Path) -> None:
-    """Among those that are made without a limit."""
+def test_max_sets_limits_the_number_of_sets(tmp_path: Path) -> None:
+    """They are among those that are made without a limit."""
     units = _clusters(seed=4, clusters=80, most=6, spread=0.3)
     limited = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, max_sets=10)
 
@@ -292,7 +292,7 @@ def test_max_sets_keeps_that_many(tmp_path: Path) -> None:
 
 
 def test_sets_are_sorted_by_their_smallest_key(tmp_path: Path) -> None:
-    """Whatever order their images are in."""
+    """Whatever the order of the images in them."""
     sets = group(_clusters(seed=6, clusters=20, most=5, spread=0.3), THRESHOLDS, tmp_path).sets
 
     smallest = [min(each.keys) for each in sets]

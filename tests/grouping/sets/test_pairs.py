@@ -29,7 +29,7 @@ def _pairs(rows: NDArray[np.float16], among: NDArray[np.bool_]) -> Pairs:
     return pairs_from(found, units, AT_LEAST, FaissSearcher(threads=2), among)
 
 
-def test_a_pair_is_mutual_where_each_found_the_other(rows: NDArray[np.float16]) -> None:
+def test_a_pair_is_mutual_if_each_image_found_the_other(rows: NDArray[np.float16]) -> None:
     """Compared with a plain loop over all rows."""
     cosines = rows.astype(np.float64) @ rows.T.astype(np.float64)
     np.fill_diagonal(cosines, -2)
@@ -47,14 +47,14 @@ def test_a_pair_is_mutual_where_each_found_the_other(rows: NDArray[np.float16]) 
         zip(zip(found.left.tolist(), found.right.tolist(), strict=True), found.mutual.tolist(), strict=True)
     )
     assert expected == {pair: made[pair] for pair in expected}
-    assert len(made) - len(expected) < 0.01 * len(made)  # those within rounding of the threshold
+    assert len(made) - len(expected) < 0.01 * len(made)  # pairs within rounding of the threshold
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 133, 400])
-def test_pairs_do_not_depend_on_how_many_are_sorted_together(
+def test_pairs_do_not_depend_on_how_many_images_are_sorted_together(
     rows: NDArray[np.float16], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Same pairs in the same order, with a fifth of the images masked out."""
+    """The same pairs in the same order, with a fifth of the images masked out."""
     among = np.arange(400) % 5 != 0
     together = _pairs(rows, among)
     monkeypatch.setattr(pairs, "IMAGES_AT_ONCE", at_once)

@@ -23,7 +23,7 @@ def _sets(size: int, count: int, likeness: float, region: str = "a") -> list[Ima
 
 
 def test_kept_sets_have_the_wanted_sizes() -> None:
-    """Nine in ten are pairs, and yet 40, 30, 20 and 10 of 100 have 2, 3, 4 and 5 images."""
+    """Nine in ten sets are pairs, but of the 100 kept, 40, 30, 20 and 10 have 2, 3, 4 and 5 images."""
     sets = _sets(2, 900, 0.8) + _sets(3, 50, 0.8) + _sets(4, 30, 0.8) + _sets(5, 20, 0.8)
 
     kept = subsample(sets, 100, lambda _: 0, SetsConfig())
@@ -31,8 +31,8 @@ def test_kept_sets_have_the_wanted_sizes() -> None:
     assert {2: 40, 3: 30, 4: 20, 5: 10} == Counter(len(each.keys) for each in kept)
 
 
-def test_a_rare_size_is_made_up_for_by_smaller_then_larger_ones() -> None:
-    """Always the wanted number, if there are enough."""
+def test_sets_of_a_rare_size_are_replaced_by_smaller_then_larger_ones() -> None:
+    """The total is always as wanted, if there are enough sets."""
     even = SetsConfig(size_weights=(1, 1, 1, 1))
 
     assert {5: 0, 4: 5, 3: 55, 2: 40} == sizes_of({2: 900, 3: 80, 4: 5, 5: 0}, 100, SetsConfig())
@@ -40,7 +40,7 @@ def test_a_rare_size_is_made_up_for_by_smaller_then_larger_ones() -> None:
     assert {3: 4, 2: 2} == sizes_of({2: 2, 3: 4}, 100, even)
 
 
-def test_the_more_certain_half_comes_first_in_every_size() -> None:
+def test_the_half_of_higher_likeness_comes_first_in_every_size() -> None:
     """Sets of three below the median likeness are kept only if no others are left, highest likeness first."""
     sets = _sets(2, 100, 0.9) + _sets(3, 20, 0.9) + _sets(3, 40, 0.5) + _sets(3, 40, 0.6) + _sets(3, 40, 0.4)
     threes = SetsConfig(size_weights=(0, 1, 0, 0))
@@ -52,7 +52,7 @@ def test_the_more_certain_half_comes_first_in_every_size() -> None:
 
 
 def test_each_size_covers_the_corpus() -> None:
-    """Triples from two regions in turn, though one has ten times as many."""
+    """Sets of three come from two regions in turn, though one region has ten times as many."""
     sets = _sets(3, 100, 0.9, "a") + _sets(3, 10, 0.9, "b")
 
     kept = subsample(sets, 20, lambda key: "ab".index(key[0]), SetsConfig())

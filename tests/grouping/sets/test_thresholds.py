@@ -36,7 +36,7 @@ def _thresholds(notes: dict[str, Setting]) -> tuple[float, float]:
 def test_auto_puts_the_thresholds_between_chance_and_the_themes(
     within: float, by_chance: float, tmp_path: Path
 ) -> None:
-    """For encoders with different scales: all images are grouped, each set by theme."""
+    """For encoders with different scales. Most images are in sets, and no set mixes themes."""
     grouped = group(_themes(within, by_chance), AUTO, tmp_path)
 
     related, duplicate = _thresholds(grouped.notes)
@@ -45,8 +45,8 @@ def test_auto_puts_the_thresholds_between_chance_and_the_themes(
     assert all(len({int(key[:3]) // 8 for key in each.keys}) == 1 for each in grouped.sets)
 
 
-def test_a_theme_that_is_most_of_the_corpus_does_not_pass_for_chance(tmp_path: Path) -> None:
-    """Three images of four are of one theme: the threshold stays where the other themes alone put it."""
+def test_a_dominant_theme_does_not_move_the_related_threshold(tmp_path: Path) -> None:
+    """Three of four images are of one theme: the threshold is the same as for the other themes alone."""
     themes = _themes(0.8, 0.2)
     rng = np.random.default_rng(5)
     more = as_unit(themes[:8].sum(axis=0, keepdims=True)) * np.sqrt(0.8) + np.sqrt(0.2) * as_unit(
@@ -59,19 +59,19 @@ def test_a_theme_that_is_most_of_the_corpus_does_not_pass_for_chance(tmp_path: P
     assert alone == pytest.approx(dominated, abs=0.06)
 
 
-def test_what_auto_chose_is_written_with_its_reason(tmp_path: Path) -> None:
+def test_derived_thresholds_are_stored_with_their_reason(tmp_path: Path) -> None:
     """The explanation names the cosines of random pairs and of nearest neighbours."""
     notes = group(_themes(0.8, 0.2), AUTO, tmp_path).notes
 
-    said = re.search(
+    reason = re.search(
         r"median cosine of (0\.\d+) .* a nearest neighbour has (0\.\d+)", str(notes["thresholds_why"])
     )
-    assert said is not None
-    assert [0.2, 0.82] == pytest.approx([float(said[1]), float(said[2])], abs=0.05)
+    assert reason is not None
+    assert [0.2, 0.82] == pytest.approx([float(reason[1]), float(reason[2])], abs=0.05)
 
 
-def test_explicit_thresholds_are_taken_as_they_are(tmp_path: Path) -> None:
-    """Whatever the corpus says."""
+def test_explicit_thresholds_are_used_unchanged(tmp_path: Path) -> None:
+    """Whatever the corpus."""
     config = SetsConfig(related_cosine_similarity=0.3, duplicate_cosine_similarity=0.97)
 
     notes = group(_themes(0.8, 0.2), config, tmp_path).notes
@@ -84,7 +84,7 @@ def test_explicit_thresholds_are_taken_as_they_are(tmp_path: Path) -> None:
 
 
 def test_equal_vectors_are_duplicates_at_any_threshold(tmp_path: Path) -> None:
-    """At 1.0, too, though in float32 the cosine of some vectors with themselves is a hair below."""
+    """Even at 1.0, though in float32 some vectors have a slightly lower cosine with themselves."""
     one = _themes(0.8, 0.2)[:60]
     config = SetsConfig(related_cosine_similarity=0.3, duplicate_cosine_similarity=1.0)
 
@@ -96,8 +96,8 @@ def test_equal_vectors_are_duplicates_at_any_threshold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [4, 320], ids=["few", "many"])
-def test_a_related_threshold_near_one_is_taken_as_it_is(count: int, tmp_path: Path) -> None:
-    """Where duplicates are left to the corpus: they begin above it."""
+def test_a_related_threshold_near_one_is_used_unchanged(count: int, tmp_path: Path) -> None:
+    """The derived threshold for duplicates is above it."""
     config = SetsConfig(related_cosine_similarity=0.9993)
 
     related, duplicate = _thresholds(group(_themes(0.8, 0.2)[:count], config, tmp_path).notes)
@@ -107,7 +107,7 @@ def test_a_related_threshold_near_one_is_taken_as_it_is(count: int, tmp_path: Pa
 
 
 def test_few_images_get_the_default_thresholds(tmp_path: Path) -> None:
-    """Those of ViT-B/32, and the run notes that."""
+    """These are the thresholds for ViT-B/32; the run's notes give the reason."""
     notes = group(at_degrees(0, 10, 40, 90), AUTO, tmp_path).notes
 
     assert (0.75, 0.94) == (notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"])
@@ -115,7 +115,7 @@ def test_few_images_get_the_default_thresholds(tmp_path: Path) -> None:
 
 
 def test_a_corpus_full_of_copies_still_gets_thresholds(tmp_path: Path) -> None:
-    """Where every image has a copy, the nearest neighbour is no measure; the thresholds stay in order."""
+    """If every image has a copy, nearest neighbours say little, but the thresholds are still in order."""
     one = _themes(0.8, 0.2)[:60]
     notes = group(np.concatenate([one, one]), AUTO, tmp_path).notes
 

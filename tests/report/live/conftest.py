@@ -1,4 +1,4 @@
-"""A grouped run of drawn pictures in a tar and a folder, a slow endpoint, commands as processes."""
+"""A grouped run with painted pictures in a tar and a folder, a slow endpoint, and commands as processes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def grouped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its folder: ``images`` with a tar of six pictures and six loose ones, and ``run``."""
+    """A folder with ``run`` and ``images``: six pictures in a tar and six loose ones."""
     root = tmp_path_factory.mktemp("live")
     images = root / "images"
     images.mkdir()
@@ -64,7 +64,7 @@ def run_path(grouped: Path, tmp_path: Path) -> Path:
 
 
 class SlowEndpoint(ScriptedEndpoint):
-    """Captions that differ, one every ``takes_s``; each fifth picture is refused."""
+    """An endpoint that answers after ``takes_s`` with different captions, and refuses every fifth picture."""
 
     def __init__(self, takes_s: float = 0.4) -> None:
         super().__init__(self._answer)
@@ -93,7 +93,7 @@ def endpoint() -> Iterator[SlowEndpoint]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """``start("caption", run, ...)``: the command in a process of its own, which ends with the test."""
+    """``start("caption", run, ...)`` starts the command as a process, which ends with the test."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: object) -> subprocess.Popen[str]:
@@ -116,7 +116,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def served() -> Iterator[Callable[[Path], str]]:
-    """``served(run)``: the address of its page, served by this process."""
+    """``served(run)`` serves the run's page from this process and returns its address."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     runners: list[web.AppRunner] = []
@@ -136,7 +136,7 @@ def served() -> Iterator[Callable[[Path], str]]:
 
 
 def address_of(serving: subprocess.Popen[str]) -> str:
-    """Of a page that is served."""
+    """The address that `triptych report RUN --serve` prints."""
     assert serving.stdout is not None
     line = serving.stdout.readline().strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", line), line

@@ -32,10 +32,11 @@ def page(browser: sync_api.Browser) -> Iterator[sync_api.Page]:
     context.close()
 
 
-def test_captions_arrive_with_their_pictures_while_the_run_goes_on(
+def test_captions_appear_with_their_pictures_while_the_run_continues(
     page: sync_api.Page, start: Start, run_path: Path, endpoint: SlowEndpoint
 ) -> None:
-    """From "not begun" to the end: counts, pace, pictures out of a tar, failures in the server's words."""
+    """From "not begun" to the end: with counts, throughput, pictures from a tar, and the server's error
+    messages."""
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.goto(address_of(start("report", run_path, "--serve", "--port", 0)))
@@ -45,7 +46,7 @@ def test_captions_arrive_with_their_pictures_while_the_run_goes_on(
     captioning = start("caption", run_path, "--server", endpoint.url, *jobs)
     page.locator(".at-work").wait_for()
     page.locator(".arrival").first.wait_for()
-    assert captioning.poll() is None  # it goes on
+    assert captioning.poll() is None  # it is still running
 
     picture = page.locator(".arrival img[alt^='archive/']").first
     picture.wait_for()
@@ -65,10 +66,11 @@ def test_captions_arrive_with_their_pictures_while_the_run_goes_on(
     assert [] == trouble
 
 
-def test_words_find_images_by_the_runs_own_encoder(
+def test_a_text_search_finds_images_with_the_runs_encoder(
     page: sync_api.Page, served: Callable[[Path], str], grouped: Path
 ) -> None:
-    """All of them, nearest first, before anything is captioned; a click shows the original out of its tar."""
+    """All images are listed, nearest first, before any is captioned. A click shows the original from
+    its tar."""
     page.goto(served(grouped / "run"))
     page.get_by_label("search all images by words").fill("a red house under a blue sky")
     page.get_by_role("button", name="Search").click()
@@ -89,7 +91,7 @@ def test_words_find_images_by_the_runs_own_encoder(
 def test_verdicts_are_stored_in_the_run_and_shown_again(
     page: sync_api.Page, served: Callable[[Path], str], own_run: Callable[[], tuple[RunFolder, Path]]
 ) -> None:
-    """Each a line that stays; of what was said of one item the last counts, in any browser."""
+    """Each is a line that stays. In any browser, the last verdict on an item counts."""
     run, _ = own_run()
     address = served(run.path)
     page.goto(address)
@@ -102,14 +104,14 @@ def test_verdicts_are_stored_in_the_run_and_shown_again(
         "k",
         "4",
         "u",
-    ):  # set good, multi_en bad, then bad for a reason, the next undone
+    ):  # the set good; multi_en bad, then bad for a reason; nothing to undo on the next
         with page.expect_response("**/verdicts") if key not in "jku" else contextlib.nullcontext():
             page.keyboard.press(key)
         lines += key in "gb4"
 
     assert lines == len(stored.read_text("utf-8").splitlines())
-    said = {each.kind: (each.verdict, each.reason) for each in read_verdicts(stored).verdicts}
-    assert {"set": ("good", ""), "multi_en": ("bad", "wrong text")} == said
+    verdicts = {each.kind: (each.verdict, each.reason) for each in read_verdicts(stored).verdicts}
+    assert {"set": ("good", ""), "multi_en": ("bad", "wrong text")} == verdicts
 
     page.evaluate("localStorage.clear()")
     page.goto(address)
@@ -125,14 +127,14 @@ def test_verdicts_are_stored_in_the_run_and_shown_again(
         (None, "No answer from the server (Failed to fetch): it has ended, or can't be reached."),
     ],
 )
-def test_the_page_says_why_it_is_told_nothing(
+def test_the_page_shows_why_it_gets_no_updates(
     page: sync_api.Page,
     served: Callable[[Path], str],
     nasty_run: Shown,
     answer: dict[str, object] | None,
     shown: str,
 ) -> None:
-    """Also while cards are searched."""
+    """Even while cards are searched."""
     page.route("**/state?*", lambda route: route.abort() if answer is None else route.fulfill(**answer))
     page.goto(served(nasty_run.run.path))
     page.get_by_label("search captions and names").fill("nothing says this")
@@ -141,10 +143,10 @@ def test_the_page_says_why_it_is_told_nothing(
     assert page.locator("#live").is_visible()
 
 
-def test_an_original_is_asked_for_where_its_shard_is_known(
+def test_an_original_is_requested_with_its_shard(
     page: sync_api.Page, served: Callable[[Path], str], nasty_run: Shown
 ) -> None:
-    """Of a run of millions the server then reads one list of images."""
+    """So the server reads only one list of images in a run of millions."""
 
     def with_one_more(route: sync_api.Route) -> None:
         answer = route.fetch()
@@ -157,8 +159,10 @@ def test_an_original_is_asked_for_where_its_shard_is_known(
         page.locator(".arrival .enlarge").first.dispatch_event("click")
 
 
-def test_without_the_token_there_is_nothing(served: Callable[[Path], str], nasty_run: Shown) -> None:
-    """Nor does the server take anything but verdicts, or give any file but the run's images."""
+def test_requests_without_the_token_are_answered_with_404(
+    served: Callable[[Path], str], nasty_run: Shown
+) -> None:
+    """With it, the server accepts only verdicts, and returns only images of the run."""
     address = served(nasty_run.run.path)
     base = address.rsplit("/", 2)[0]
 
@@ -187,10 +191,10 @@ def test_without_the_token_there_is_nothing(served: Callable[[Path], str], nasty
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_live_page(
+def test_axe_finds_no_accessibility_problem_on_the_live_page(
     browser: sync_api.Browser, served: Callable[[Path], str], nasty_run: Shown, scheme: str
 ) -> None:
-    """With captions, which have come and are long, and failures."""
+    """With captions that have arrived and are long, and with failures."""
     context = browser.new_context(
         viewport={"width": 1440, "height": 900}, color_scheme=scheme, bypass_csp=True
     )

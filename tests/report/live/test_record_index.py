@@ -1,4 +1,4 @@
-"""Records of images and sets are found by their names, also in a run that grows."""
+"""Records of images and sets are found by key or id, even in a run that grows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def run(tmp_path: Path) -> RunFolder:
     return found
 
 
-def test_images_are_found_wherever_they_are(run: RunFolder) -> None:
-    """Also in a shard that came later, or where another was named; not what isn't there."""
+def test_images_are_found_in_any_shard(run: RunFolder) -> None:
+    """Even in a shard that was added later, and if another shard was given. An unknown image isn't found."""
     index = RecordIndex()
 
     assert [1, 2, 3] == [index.image(run, key).image.width_px for key in KEYS]
@@ -33,8 +33,8 @@ def test_images_are_found_wherever_they_are(run: RunFolder) -> None:
     assert ("c", 9) == (index.image(run, "c.jpg", "a").shard, index.image(run, "c.jpg").image.width_px)
 
 
-def test_the_images_of_a_set_are_those_of_now(run: RunFolder) -> None:
-    """Sets may be made again; before they are made there are none."""
+def test_the_images_of_a_set_are_current(run: RunFolder) -> None:
+    """Sets may be made again. Before they are made, a set has no images."""
     index = RecordIndex()
 
     assert () == index.keys_of(run, "set_1")
@@ -46,16 +46,16 @@ def test_the_images_of_a_set_are_those_of_now(run: RunFolder) -> None:
         assert keys == index.keys_of(run, "set_1")
 
 
-def test_no_other_file_is_read(run: RunFolder, tmp_path: Path) -> None:
-    """Where a page names a shard that the run hasn't."""
+def test_no_file_outside_the_run_is_read(run: RunFolder, tmp_path: Path) -> None:
+    """Even if the page asks for a shard that isn't in the run."""
     write_jsonl(tmp_path / "elsewhere.jsonl", [ImageRecord(key="secret.jpg", width_px=1)])
 
     assert RecordIndex().image(run, "secret.jpg", str(tmp_path / "elsewhere")) is None
     assert RecordIndex().image(run, "secret.jpg", "../../elsewhere") is None
 
 
-def test_a_damaged_line_hides_no_other(run: RunFolder) -> None:
-    """`triptych verify` names it."""
+def test_a_damaged_line_does_not_affect_others(run: RunFolder) -> None:
+    """`triptych verify` reports it."""
     index, file = RecordIndex(), run.images_file("a")
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join([lines[0], b"{\n", *lines[2:]]))
@@ -64,7 +64,7 @@ def test_a_damaged_line_hides_no_other(run: RunFolder) -> None:
     assert index.image(run, KEYS[2]).image.width_px == 3
 
 
-def test_where_a_shard_is_named_no_other_list_is_read(run: RunFolder) -> None:
+def test_if_a_shard_is_given_no_other_list_is_read(run: RunFolder) -> None:
     """A run has thousands of them."""
     write_jsonl(run.images_file("c"), [ImageRecord(key="c.jpg", width_px=9)])
     run.images_file("a").unlink()

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Caption with a server
 #
-# Any OpenAI-compatible server captions: lmdeploy, vLLM, SGLang, a hosted model. Here `transformers serve` serves the
-# 8 MB captioner of the demo, which knows nothing but drawn scenes, on this machine's CPU.
-# It needs `uv pip install "transformers[serving]"`.
+# Triptych works with any OpenAI-compatible server: lmdeploy, vLLM, SGLang, or a hosted model. In this tutorial,
+# `transformers serve` runs the demo's 8 MB captioner, which knows nothing but drawn scenes, on this machine's CPU.
+# First run `uv pip install "transformers[serving]"`.
 
 # %%
 import os
@@ -52,7 +52,7 @@ for _ in range(1200):
     time.sleep(0.5)
 
 # %% [markdown]
-# Four drawn images:
+# Draw four images:
 
 # %%
 from triptych.demo.painting import paint
@@ -64,9 +64,9 @@ for number, path in enumerate(paths):
     paint(imagine_scene("unseen", number), 336, 224).save(path)
 
 # %% [markdown]
-# `caption` asks the server for each image, many at a time, and asks again where an answer is of no use. For a server of
-# a full-size model `ServerConfig(urls=(url,))` is enough; the demo's prompts and tiles are those that the nano captioner
-# was trained with.
+# `caption` sends one request per image, many at a time, and retries unusable answers. For a full-size model,
+# `ServerConfig(urls=(url,))` is enough. The nano captioner also needs the prompts and the number of tiles that it was
+# trained with, which are in the demo's settings.
 
 # %%
 import triptych
@@ -80,13 +80,13 @@ for caption in captions:
     print("-", caption.text or caption.failure)
 
 # %% [markdown]
-# A whole folder, with sets, resumed wherever it stopped:
+# To caption a whole folder, including sets, use the command line. The same command resumes an interrupted run:
 #
 # ```
 # triptych run photos/ --out run --server http://gpu1:23333/v1
 # ```
 #
-# [Endpoints](../endpoints.md) has keys, headers and what each server takes.
+# [Endpoints](../endpoints.md) describes API keys, headers, and what each server accepts.
 
 # %%
 server.terminate()

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Judge captions from elsewhere
 #
-# The filter needs no run and no model: it judges captions that any tool made. `uv pip install triptych` is enough.
+# The filter needs neither a run nor a model: it judges captions from any tool. `uv pip install triptych` is enough.
 
 # %%
 good = [
@@ -31,7 +31,7 @@ bad = [
 ]
 
 # %% [markdown]
-# In Python, `judge` gives a verdict for each, with the reason and the scores of all rules that object:
+# In Python, `judge` returns a verdict per caption, with the reason and the scores of all rules that reject it:
 
 # %%
 import triptych
@@ -40,7 +40,7 @@ for verdict, text in zip(triptych.judge([*good, *bad]), [*good, *bad], strict=Tr
     print("keep  " if verdict.keep else "reject", f"{verdict.reason or '':<16}", text[:80])
 
 # %% [markdown]
-# As a file of JSON Lines, one caption a line; `images` is how many images it is of:
+# The command line takes a JSON Lines file with one caption per line; `images` is the number of images described:
 
 # %%
 import json
@@ -58,7 +58,7 @@ rows = [
 
 
 def triptych_command(*arguments: str) -> None:
-    """Run `triptych ...` in the folder and show what it prints."""
+    """Run `triptych ...` in the folder and show its output."""
     command = [sys.executable, "-m", "triptych", *arguments]
     print(subprocess.run(command, cwd=work, capture_output=True, text=True, check=True).stdout)
 
@@ -67,7 +67,7 @@ triptych_command("filter", "captions.jsonl", "--out", "verdicts.jsonl")
 print((work / "verdicts.jsonl").read_text())
 
 # %% [markdown]
-# Each line has `id`, `keep`, `reason` and `scores`, in the order of the captions.
+# Each line has `id`, `keep`, `reason` and `scores`. The order is that of the captions.
 
 # %%
 verdicts = [json.loads(line) for line in (work / "verdicts.jsonl").read_text().splitlines()]

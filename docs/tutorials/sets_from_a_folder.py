@@ -13,8 +13,9 @@
 # %% [markdown]
 # # Sets from a folder
 #
-# Triptych finds images that belong together, and duplicates. Here the images are drawn: eight scenes, each three times
-# with small changes. A folder of your own works the same way. This needs `uv pip install "triptych[local]"`.
+# Triptych finds duplicates and images that belong together. The images of this tutorial are drawn: eight scenes, each
+# in three slightly different versions. A folder of your own works the same way.
+# First run `uv pip install "triptych[local]"`.
 
 # %%
 import tempfile
@@ -34,8 +35,8 @@ for number in range(8):
 print(len(list(photos.iterdir())), "images")
 
 # %% [markdown]
-# `open_run` makes a run folder, and `group` embeds the images and packs sets. On the command line this is
-# `triptych group photos/ --out run`. The encoder of the demo ships with Triptych; leave `settings` out for ViT-B-32.
+# `open_run` creates a run folder, and `group` embeds the images and packs them into sets. On the command line this is
+# `triptych group photos/ --out run`. The demo's encoder ships with Triptych; without `settings`, ViT-B-32 is used.
 
 # %%
 import triptych
@@ -50,7 +51,7 @@ for each in sets:
 print(len(duplicates), "duplicates are set aside")
 
 # %% [markdown]
-# One of the sets:
+# Show one of the sets:
 
 # %%
 from PIL import Image
@@ -62,9 +63,9 @@ for place, image in enumerate(images):
 sheet
 
 # %% [markdown]
-# The images of a set are close to each other, and none is a duplicate. `triptych explain run 0_0.png` says why an image
-# is in its set or in none; [Sets](../sets.md) says how thresholds come from the corpus. Run the same command again after
-# you have added images: only those are embedded.
+# The images of a set are similar to each other, and none is a duplicate. `triptych explain run 0_0.png` explains why an
+# image is in its set or in none; [Sets](../sets.md) explains how thresholds are calibrated to the corpus. If you add
+# images, run the same command again: only the new ones are embedded.
 
 # %%
 assert sets, "drawn scenes come in threes"

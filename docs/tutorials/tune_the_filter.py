@@ -13,8 +13,9 @@
 # %% [markdown]
 # # Tune the filter
 #
-# Every rule has a threshold, and none of them needs a caption to be made again. Here the demo's captioner captions twelve
-# drawn images; then the threshold of one rule is moved. This needs `uv pip install "triptych[local]"`.
+# Every rule has a threshold, and changing it doesn't require new captions. In this tutorial, the demo's captioner
+# captions twelve drawn images, and then the threshold of one rule is changed.
+# First run `uv pip install "triptych[local]"`.
 
 # %%
 import tempfile
@@ -36,7 +37,7 @@ with triptych.open_run(work / "run", [work / "photos"], preset="demo", settings=
 print(len(words), "captions of", words, "words")
 
 # %% [markdown]
-# What each rule rejects now, and what it would with another threshold. `--dry-run` writes nothing.
+# Show what each rule rejects now, and what it would reject with another threshold. `--dry-run` writes nothing.
 
 # %%
 import subprocess
@@ -44,7 +45,7 @@ import sys
 
 
 def triptych_command(*arguments: str) -> None:
-    """Run `triptych ...` and show what it prints."""
+    """Run `triptych ...` and show its output."""
     command = [sys.executable, "-m", "triptych", *arguments]
     print(subprocess.run(command, cwd=work, capture_output=True, text=True, check=True).stdout)
 
@@ -56,13 +57,13 @@ triptych_command(
 )
 
 # %% [markdown]
-# Every score of one caption, beside the thresholds:
+# Show every score of one caption with its threshold:
 
 # %%
 triptych_command("filter", "run", "--explain", "single_en:00.png")
 
 # %% [markdown]
-# When you like what you see, let it count. Captions stay; verdicts and the export are made anew.
+# If you are satisfied, apply the change. Captions are kept; the verdicts and the export are made again.
 
 # %%
 tuned = {"filtering.thresholds": {"too_short": middle}, "filtering.accepted": ["too_short"]}

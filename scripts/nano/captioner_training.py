@@ -19,7 +19,7 @@ from torch.nn import functional
 from training_loop import Losses, half_precision
 
 IMAGES_PER_VISION_BATCH = 64
-VISION_ONLY_UNTIL = 0.03
+VISION_ONLY_UNTIL = 0.43
 """Progress up to which only the vision tower learns, from ``SlotHead``'s loss. A step costs a third."""
 SINGLES_ONLY_FOR = 0.07
 """Progress after that without sets, in a training from random weights."""

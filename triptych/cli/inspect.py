@@ -13,10 +13,11 @@ from click.core import ParameterSource
 from triptych.cli import options
 from triptych.cli.flags import flags_of, remember_moves
 from triptych.errors import UsageError
-from triptych.progress import for_stderr
+from triptych.progress import Progress, for_stderr
 from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
+    from triptych.api import Run
     from triptych.report.checked_precision import Corrected
     from triptych.report.precision import Precision
 
@@ -231,12 +232,8 @@ def report(
     secret, and verdicts are stored in RUN.
     """
     from triptych.opening import open_run
-    from triptych.report.checked_precision import corrected_by_checks
-    from triptych.report.identity import report_id
-    from triptych.report.precision import precisions
     from triptych.report.run_content import cautions_of, scorer_of, sources_still_there
     from triptych.report.write_report import write_report
-    from triptych.runs.human_verdicts import damage_line, read_verdicts
 
     if serve:
         _refuse(context, ("beside", "to", "verdicts_file"), "a page in a file; leave out --serve")
@@ -251,12 +248,7 @@ def report(
     progress = for_stderr()
     opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:
-        verdicts, others, damaged, _ = read_verdicts(verdicts_file, report_id(opened.folder))
-        if damaged:
-            progress.say(f"warning: {damage_line(verdicts_file, damaged)}")
-        if others:
-            progress.say(f"note: {others:,} verdicts on other reports of this run are not counted")
-        echo(*_precision_lines(precisions(verdicts), corrected_by_checks(opened.context, verdicts)))
+        _print_precision(opened, verdicts_file, progress)
         return
     sources, lost = sources_still_there(opened)
     other = None if beside is None else open_run(beside, read_only=True).context
@@ -269,6 +261,20 @@ def report(
 
         upload_file(written.path, to)
     echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
+
+
+def _print_precision(run: Run, verdicts_file: Path, progress: Progress) -> None:
+    from triptych.report.checked_precision import corrected_by_checks
+    from triptych.report.identity import report_id
+    from triptych.report.precision import precisions
+    from triptych.runs.human_verdicts import damage_line, read_verdicts
+
+    verdicts, others, damaged, _ = read_verdicts(verdicts_file, report_id(run.folder))
+    if damaged:
+        progress.say(f"warning: {damage_line(verdicts_file, damaged)}")
+    if others:
+        progress.say(f"note: {others:,} verdicts on other reports of this run are not counted")
+    echo(*_precision_lines(precisions(verdicts), corrected_by_checks(run.context, verdicts)))
 
 
 def _refuse(context: click.Context, names: Sequence[str], what_for: str) -> None:

@@ -24,7 +24,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest --numprocesses $$(( (3 * $$(nproc) + 1) / 2 ))
 
-# The demo on a cluster of four nodes, and twenty kills of a worker, a node or the driver: half an hour on two cores.
+# The demo on a cluster of four nodes, and twenty kills of a worker, a node or the driver: 6 to 30 minutes on two cores.
 cluster: setup
 	$(BIN)/python -m pytest -m cluster tests/captioning/test_on_cluster.py tests/triptych/test_demo_on_cluster.py
 

@@ -43,7 +43,7 @@ EMBEDDED_PER_GPU_S = 1400
 CAPTION_TOKENS = 150
 """Of a caption of one image."""
 TOKENS_PER_GPU_S = {"8B": 1350, "76B": 135}
-"""Completion tokens a second and GPU, with seven tiles (1,792 tokens) of image each."""
+"""Completion tokens per second and GPU, with seven tiles (1,792 tokens) of image each."""
 FITS_MEMORY_GB = 512
 """What a large machine has."""
 

@@ -1,7 +1,7 @@
 """Reloads an export, and compares it with its manifest and with the run that it was made from.
 
 Comes in: a run with an export. Goes out: what was checked, with counts, and messages on mismatches of files
-and rows. Everything is recounted that can be. Memory: one shard, and 8 bytes a row. Not its job: the ledger
+and rows. Everything is recounted that can be. Memory: one shard, and 8 bytes per row. Not its job: the ledger
 (see runs.ledger), the images themselves (see verify).
 """
 

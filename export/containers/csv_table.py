@@ -1,4 +1,4 @@
-"""CSV with a line for each image of a row, for tools with one image a sample.
+"""CSV with a line for each image of a row, for tools with one image per sample.
 
 Comes in: rows of texts, whose ``filepath`` is a list. Goes out: a header, and for each image a line with its
 ``position`` in the row, from 1, and the row's texts. Every field is quoted. Not its job: the content of rows

@@ -77,7 +77,7 @@ def _column(path: Path) -> list[str]:
             if name is None:
                 raise UsageError(
                     f"{path} has none of the columns {', '.join(KEY_COLUMNS)}, found {', '.join(columns)};"
-                    " write the keys to a text file, one a line"
+                    " write the keys to a text file, one per line"
                 )
             return [_key(value) for value in file.read([name]).column(0).to_pylist()]
     except UsageError:

@@ -26,8 +26,8 @@ MAX_LINE_CHARACTERS = 64 * 1024
 """Of a list. Systems allow paths of 4,096 bytes; a file with longer lines is not a list."""
 
 EXPECTED = (
-    "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with a path or URL a line,"
-    " or a quoted pattern such as 'photos/**/*.jpg'"
+    "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with one path or URL per"
+    " line, or a quoted pattern such as 'photos/**/*.jpg'"
 )
 
 
@@ -135,7 +135,7 @@ def _match(source: str, path_filter: PathFilter) -> Iterator[Listed]:
 
 
 def _read_list(name: str) -> Iterator[Listed]:
-    """The files of a list with a path or URL a line, without duplicates. The root of those in the list's
+    """The files of a list with one path or URL per line, without duplicates. The root of those in the list's
     folder is that folder.
 
     A missing file is listed, and recorded when it is read. Raises UsageError if all are missing.

@@ -61,16 +61,16 @@ def stop_where_useless(
             for finished in batch:
                 any_text = streak.has_captions
                 faults = _faults(finished, None, failed_before) if any_text else _faults(finished, check)
-                useless = [fault for fault in faults if fault]
-                if not is_over and None in faults:
+                if is_over:  # it was in flight
+                    held.append(finished)
+                elif None in faults:
                     passed += [*held, finished]
                     held, streak.useless, streak.has_captions = [], 0, True
-                elif not (is_over or useless):
-                    passed.append(finished)
-                else:
+                elif useless := [fault for fault in faults if fault]:
                     held.append(finished)
-                    if not is_over:  # afterwards come those that were in flight
-                        streak.useless, streak.last = streak.useless + len(useless), useless[-1]
+                    streak.useless, streak.last = streak.useless + len(useless), useless[-1]
+                else:
+                    passed.append(finished)
             yield passed
             if streak.useless >= max(MIN_USELESS, at_a_time):
                 is_over = True

@@ -20,7 +20,7 @@ from triptych.prompts import Prompt
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict, content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
-from triptych.runs.jsonl import write_jsonl
+from triptych.runs.jsonl import sha256_of, write_jsonl
 from triptych.runs.plan import JobPlan
 from triptych.sources.opening import open_sources
 from triptych.sources.shard import FoundFile, Shard
@@ -42,6 +42,17 @@ PROMPTS = {
 def prompts_of(jobs: Sequence[Job]) -> dict[str, Prompt]:
     """``PROMPTS`` by job. A job without one gets a prompt that contains its name."""
     return {job.name: PROMPTS.get(job.name, Prompt(version=1, text=f"{job.name}, please.")) for job in jobs}
+
+
+def repair_first_caption(run: RunFolder, job: str) -> None:
+    """Give the first kept caption of ``job`` the text "A boat.", as if a repair had removed "It is red."."""
+    shard = run.shards()[0]
+    path = run.verdicts_file(job, shard)
+    verdicts = list(run.verdicts(job, shard))
+    kept = next(at for at, each in enumerate(verdicts) if each.keep)
+    verdicts[kept] = msgspec.structs.replace(verdicts[kept], text="A boat.", removed=("It is red.",))
+    write_jsonl(path, verdicts)
+    run.run_file.stages["verdicts"].wrote[str(path.relative_to(run.path))] = sha256_of(path)
 
 
 @pytest.fixture

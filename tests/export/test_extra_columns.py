@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from tests.export.conftest import repair_first_caption
 from tests.support.contexts import JOBS
 from triptych.export.check.export import check_export
 from triptych.export.containers.rows_file import read_lines
@@ -142,13 +143,7 @@ def test_rows_of_a_run_with_repairs_say_whether_the_caption_was_repaired(
     """Both for single images and for sets. The card has their number, and the check finds no mismatch."""
     run = judged_run()
     run.run_file.stages["verdicts"].settings = {"untrue": "repair"}
-    shard = run.shards()[0]
-    path = run.verdicts_file("single_en", shard)
-    verdicts = list(run.verdicts("single_en", shard))
-    kept = next(at for at, each in enumerate(verdicts) if each.keep)
-    verdicts[kept] = msgspec.structs.replace(verdicts[kept], text="A boat.", removed=("It is red.",))
-    write_jsonl(path, verdicts)
-    run.run_file.stages["verdicts"].wrote[str(path.relative_to(run.path))] = sha256_of(path)
+    repair_first_caption(run, "single_en")
     run.run_file.checked["multi_en"] = JobChecks(
         captions=9, denied=3, swapped=20, hold_elsewhere=5, made_of=run.captions_mark("multi_en")
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
+from tests.export.conftest import repair_first_caption
 from tests.support.contexts import JOBS
 from triptych.export.check.export import check_export
 from triptych.export.formats.preference import Rejected, cut
@@ -16,7 +16,6 @@ from triptych.progress import Silent
 from triptych.prompts import load_prompt
 from triptych.records import Caption, ImageRecord, Verdict
 from triptych.runs.folder import RunFolder
-from triptych.runs.jsonl import sha256_of, write_jsonl
 from triptych.runs.plan import Planned, Target
 
 EN, ZH = (load_prompt(JOBS[name]).naming for name in ("multi_en", "multi_zh"))
@@ -112,13 +111,7 @@ def test_an_export_has_a_pair_for_each_kept_caption(
 ) -> None:
     """The better one is the kept caption, which the check verifies. The worse one is another text."""
     run = judged_run(text="A red boat lies there. It is called {id}.")
-    shard = run.shards()[0]
-    path = run.verdicts_file("single_zh", shard)
-    verdicts = list(run.verdicts("single_zh", shard))
-    kept = next(at for at, each in enumerate(verdicts) if each.keep)
-    verdicts[kept] = msgspec.structs.replace(verdicts[kept], text="A boat.", removed=("It is red.",))
-    write_jsonl(path, verdicts)
-    run.run_file.stages["verdicts"].wrote[str(path.relative_to(run.path))] = sha256_of(path)
+    repair_first_caption(run, "single_zh")
     run.save()
 
     export(run, format=row_format)

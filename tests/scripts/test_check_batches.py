@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,27 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.models import resolve_model
-
-ROOT = Path(__file__).parents[2]
 FAMILIES = 12
 
 
 @pytest.fixture(scope="module")
-def batches() -> Iterator[Any]:
-    """The training modules import each other by bare names."""
-    sys.path.insert(0, str(ROOT / "scripts" / "nano"))
-    try:
-        import check_batches
-        from byte_bpe import load_tokenizer
-        from scene_pool import ScenePool, family
+def batches(tokenizer: Any) -> Any:
+    """Batches from a pool of scenes without pictures."""
+    from check_batches import CheckBatches
+    from scene_pool import ScenePool, family
 
-        scenes = [scene for number in range(FAMILIES) for scene in family("train", number)]
-        tokenizer = load_tokenizer(Path(resolve_model("builtin:nano-internvl"), "tokenizer.json"))
-        pool = ScenePool(np.zeros((len(scenes), 1, 1, 3), np.uint8), scenes)
-        yield check_batches.CheckBatches(pool, tokenizer)
-    finally:
-        sys.path.remove(str(ROOT / "scripts" / "nano"))
+    scenes = [scene for number in range(FAMILIES) for scene in family("train", number)]
+    return CheckBatches(ScenePool(np.zeros((len(scenes), 1, 1, 3), np.uint8), scenes), tokenizer)
 
 
 def text(batches: Any, ids: torch.Tensor) -> str:

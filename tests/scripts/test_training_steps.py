@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -15,36 +13,30 @@ import torch
 
 from triptych.models import resolve_model
 
-ROOT = Path(__file__).parents[2]
 FAMILIES = 24
 """As many as a batch of the CLIP draws."""
 
 
 @pytest.fixture(scope="module")
-def training() -> Iterator[Any]:
-    """The training tasks, and a pool of noise: the training modules import each other by bare names."""
-    sys.path.insert(0, str(ROOT / "scripts" / "nano"))
-    try:
-        from byte_bpe import load_tokenizer
-        from captioner_training import CaptionerTask
-        from checker_training import CheckerTask
-        from clip_training import ClipTask
-        from scene_pool import ScenePool, family
+def training(tokenizer: Any) -> Any:
+    """The training tasks, and a pool of noise."""
+    from byte_bpe import load_tokenizer
+    from captioner_training import CaptionerTask
+    from checker_training import CheckerTask
+    from clip_training import ClipTask
+    from scene_pool import ScenePool, family
 
-        scenes = [scene for number in range(FAMILIES) for scene in family("train", number)]
-        pixels = np.random.default_rng(1).integers(0, 256, (len(scenes), 112, 112, 3), np.uint8)
-        captioner = Path(resolve_model("builtin:nano-internvl"))
-        yield SimpleNamespace(
-            pool=ScenePool(pixels, scenes),
-            tokenizer=load_tokenizer(captioner / "tokenizer.json"),
-            clip_tokenizer=load_tokenizer(Path(resolve_model("builtin:nano-clip"), "tokenizer.json")),
-            captioner=captioner,
-            CaptionerTask=CaptionerTask,
-            CheckerTask=CheckerTask,
-            ClipTask=ClipTask,
-        )
-    finally:
-        sys.path.remove(str(ROOT / "scripts" / "nano"))
+    scenes = [scene for number in range(FAMILIES) for scene in family("train", number)]
+    pixels = np.random.default_rng(1).integers(0, 256, (len(scenes), 112, 112, 3), np.uint8)
+    return SimpleNamespace(
+        pool=ScenePool(pixels, scenes),
+        tokenizer=tokenizer,
+        clip_tokenizer=load_tokenizer(Path(resolve_model("builtin:nano-clip"), "tokenizer.json")),
+        captioner=Path(resolve_model("builtin:nano-internvl")),
+        CaptionerTask=CaptionerTask,
+        CheckerTask=CheckerTask,
+        ClipTask=ClipTask,
+    )
 
 
 def step(task: Any, progress: float, draw: int = 1) -> dict[str, float]:

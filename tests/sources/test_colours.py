@@ -140,6 +140,16 @@ def test_an_unsupported_tiff_is_refused_with_the_true_reason(
         decode_rgb(tiff(row, bits, photometric, form=form))
 
 
+def test_a_tiff_of_unknown_compression_is_unsupported() -> None:
+    """Such as JPEG 2000, which pathology scanners use."""
+    unpacked = struct.pack("<HHLHH", 259, 3, 1, 1, 0)
+    content = tiff(bytes(6), (8, 8, 8), 2)
+
+    assert content.count(unpacked) == 1
+    with pytest.raises(UnreadableImageError, match="unsupported format: TIFF: compression 34712"):
+        decode_rgb(content.replace(unpacked, struct.pack("<HHLHH", 259, 3, 1, 34712, 0)))
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_without_ink_is_white(kind: str) -> None:
     """In TIFF, and in JPEG, where all programs store it inverted."""

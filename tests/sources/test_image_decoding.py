@@ -1,5 +1,6 @@
 """Bytes become upright RGB pictures, or are refused with a reason; sizes are read from headers."""
 
+import base64
 import io
 import struct
 import zlib
@@ -218,6 +219,35 @@ def test_a_draft_is_smaller_but_never_below_the_requested_size() -> None:
 
     assert (width, height) == (1600, 1200)
     assert image.size == (400, 300)
+
+
+LOSSLESS_JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALCAAgACABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAAj/2gAIAQEAAQAAn8AAWQAA"
+    "AAAsgAAAABZAAAAACyAAAAAFkAAAAALIAAAAAWQAAAAAsgAAAABZAAAAACyAAAAAFkAAAAALIAAAAAWQAAAAAsgAAAABZAAA"
+    "AACyAAAAAFkAAAAALIAAAAAWQAAAAAsgAAAABZAAAAACyAAAAAFkAAAAALIAAAAAWQAAAAAsgAAAABZAAAAACyAAAAAFkAAA"
+    "AALIAAAAAWQAAAAAsgAAf//Z"
+)
+"""Of 32 x 32 grey pixels: 0 on the left, 200 on the right."""
+
+JPEG_LS = base64.b64decode(
+    "/9j/6AAgU1BJRkYAAgAAAQAAACAAAAAgCggGAQAAASwAAAEs/+gACAAAAAH/2P/3AAsIACAAIAEBEQD/2gAIAQEAAAAA/0AA"
+    "AFtlf/9CfC6Lg4ODg4ODg4ODg4ODg4ODg4ODg4ODg4ODg4ODg//Z"
+)
+
+
+@pytest.mark.parametrize("draft_side_px", [None, 8])
+def test_a_lossless_jpeg_is_decoded_at_full_size(draft_side_px: int | None) -> None:
+    """At a reduced one, libjpeg writes beyond its buffer, which ends the process."""
+    image, width, height = decode_rgb(LOSSLESS_JPEG, draft_side_px)
+
+    assert (32, 32) == (width, height) == image.size
+    assert [(0, 0, 0), (200, 200, 200)] == [image.getpixel((x, 16)) for x in (0, 31)]
+
+
+def test_jpeg_ls_is_unsupported() -> None:
+    """It begins like a JPEG."""
+    with pytest.raises(UnreadableImageError, match="unsupported format: JPEG-LS"):
+        decode_rgb(JPEG_LS)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])

@@ -93,11 +93,19 @@ def test_objects_of_two_stores_that_would_share_a_key_are_refused(tmp_path: Path
 
 
 def test_a_missing_listed_file_is_recorded(pile: Path) -> None:
-    """With its reason; so are a missing tar, and a name that isn't an image's."""
+    """As missing, whatever its name says."""
     named = write_file(pile / "photos" / "list.txt", b"x.jpg\nnone.jpg\nnone.tar\nnotes.md\n")
 
     assert ["x.jpg"] == keys(named)
-    assert {"none.jpg": "read error", "none.tar": "read error", "notes.md": "not an image"} == reasons(named)
+    assert {"none.jpg": "read error", "none.tar": "read error", "notes.md": "read error"} == reasons(named)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_may_be_in_any_unicode_encoding(pile: Path, encoding: str) -> None:
+    """PowerShell writes UTF-16, with a byte order mark."""
+    listed = write_file(pile / "photos" / "list.txt", "x.jpg\r\na/x.jpg\r\n".encode(encoding))
+
+    assert ["a/x.jpg", "x.jpg"] == keys(listed)
 
 
 def test_a_list_of_a_terabyte_without_a_line_is_a_usage_error(pile: Path) -> None:

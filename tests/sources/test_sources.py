@@ -215,7 +215,7 @@ def test_links_to_folders_are_followed(tmp_path: Path) -> None:
 
     assert ["link/deep/x.jpg", "own.jpg"] == keys(tmp_path / "pile")
     assert {
-        "itself": "not an image",
+        "itself": "read error",
         "link/deep/back": "link loop",
         "nowhere.jpg": "read error",
     } == reasons(tmp_path / "pile")

@@ -1,6 +1,7 @@
 """Tars: every intact member is read and reread, and every damage is recorded."""
 
 import io
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_long_and_non_ascii_names_are_kept(tmp_path: Path) -> None:
         ("../../out.jpg", "unusable name"),
         ("caf\udce9.jpg", "unusable name"),
         ("notes.md", "not an image"),
-        ("inner.tar.gz", "compressed tar"),
+        ("inner.tar.gz", "archive in archive"),
+        ("inner.tar", "archive in archive"),
+        ("inner.zip", "archive in archive"),
     ],
 )
 def test_a_member_that_cannot_be_an_image_has_a_reason(tmp_path: Path, name: str, reason: str) -> None:
@@ -173,3 +176,18 @@ def test_a_tar_removed_after_listing_is_recorded(tmp_path: Path) -> None:
     assert fingerprint == shard.fingerprint()
     with pytest.raises(OSError, match="No such file"):
         shard.read("a/1.jpg", 512, 10)
+
+
+def test_members_of_an_incremental_archive_have_their_own_names(tmp_path: Path) -> None:
+    """GNU tar writes times where others write the beginning of a long name."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "x.jpg").write_bytes(jpeg())
+    (tmp_path / "12345670123").mkdir()
+    (tmp_path / "12345670123" / "y.jpg").write_bytes(jpeg(1))
+    subprocess.run(
+        ["tar", "--format=gnu", "-g", "state", "-cf", "a.tar", "deep", "12345670123"],
+        cwd=tmp_path,
+        check=True,
+    )
+
+    assert ["a/12345670123/y.jpg", "a/deep/x.jpg"] == sorted(keys(tmp_path / "a.tar"))

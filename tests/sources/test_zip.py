@@ -126,7 +126,7 @@ def test_bytes_before_the_archive_do_not_matter(tmp_path: Path) -> None:
     [
         ("../../out.jpg", "unusable name"),
         ("notes.md", "not an image"),
-        ("inner.tar.gz", "compressed tar"),
+        ("inner.tar.gz", "archive in archive"),
     ],
 )
 def test_a_member_that_cannot_be_an_image_has_a_reason(tmp_path: Path, name: str, reason: str) -> None:

@@ -128,8 +128,8 @@ def why_not_an_image(name: str, head: Callable[[], bytes]) -> str | None:
         return f"unsupported format: {suffix}; convert it to PNG or JPEG"
     if kind is FileKind.IMAGE or image_format(head()) is not None:
         return None
-    if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
-        return "compressed tar: in another archive; unpack that"
+    if name.lower().endswith((".tar", ".zip", ".parquet", *COMPRESSED_TAR_SUFFIXES)):
+        return "archive in archive: unpack the outer one"
     return f"not an image: {suffix or 'no suffix'}"
 
 

@@ -72,7 +72,7 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
         if opened.bare.damage is not None:
             raise _unreadable(opened.format, opened.bare.damage)
         is_jpeg = opened.format.name == "JPEG"
-        if is_jpeg and draft_side_px is not None:
+        if is_jpeg and draft_side_px is not None and not jpeg.is_lossless(opened.bare.content):
             image.draft("RGB", (draft_side_px, draft_side_px))
         # The coefficients of a progressive JPEG are in memory at full size.
         pixels = width * height if "progressive" in image.info else image.width * image.height
@@ -188,7 +188,7 @@ def _unreadable(found: ImageFormat, error: Exception | str, kind: str = "damaged
     message = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError):
         kind = "too large"
-    elif "unknown pixel mode" in message:
+    elif "unknown pixel mode" in message or "not configured" in message:
         kind = "unsupported format"
     elif any(word in message.lower() for word in TRUNCATED):
         kind = "truncated"

@@ -8,6 +8,7 @@ the files (see source_kinds).
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import io
 import os
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from triptych.errors import UsageError
 from triptych.sources.file_names import EVERYTHING, FileKind, PathFilter, kind_by_name
 from triptych.sources.locations import exists, is_folder
-from triptych.sources.regular_files import SizeAndTime, open_regular
+from triptych.sources.regular_files import SizeAndTime, open_regular, read_head
 from triptych.sources.remote_storage import RemoteEntry, canonical_url, is_url, is_web, remote_entries
 
 LIST_SUFFIXES = (".txt", ".lst")
@@ -143,8 +144,9 @@ def _read_list(name: str) -> Iterator[Listed]:
     folder = os.path.dirname(name)
     seen: set[str] = set()
     any_exists = False
+    encoding = "utf-16" if read_head(name, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     with io.TextIOWrapper(
-        open_regular(name), encoding="utf-8-sig", errors="surrogateescape", newline="\n"
+        open_regular(name), encoding=encoding, errors="surrogateescape", newline="\n"
     ) as lines:
         while line := lines.readline(MAX_LINE_CHARACTERS):
             if len(line) == MAX_LINE_CHARACTERS:

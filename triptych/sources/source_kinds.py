@@ -7,7 +7,6 @@ with a shard class (see shard.Shard), and list it here. Not its job: folders, li
 from __future__ import annotations
 
 import contextlib
-import errno
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
@@ -117,8 +116,6 @@ def recognise(path: str, file_kind: FileKind) -> SourceKind | str | None:
     try:
         head = read_head(path, HEAD_BYTES)
     except OSError as error:
-        if named is None and error.errno in (errno.ENOENT, errno.ELOOP):  # a broken link
-            return why_not_an_image(path, lambda: b"")
         return why_not_read(error)
     for begin, other in OTHER_ARCHIVES.items():
         if head.startswith(begin):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from typing import IO
@@ -23,6 +24,11 @@ MAX_HEADER_BYTES = 64 * 1024 * 1024
 SCAN_BLOCK_BYTES = 1024 * 1024
 
 BLOCK_BYTES = tarfile.BLOCKSIZE
+
+GNU_MAGIC = b"ustar  \0"
+_GNU_TIME = re.compile(r"[0-7]{11}/")
+"""In incremental archives, GNU tar has a time where POSIX has the beginning of a long name, so tarfile puts
+it before the name."""
 
 
 def find_headers(
@@ -93,6 +99,10 @@ class _Headers:
             raise
         except Exception:  # tarfile raises anything on damaged bytes
             return None
+        if _GNU_TIME.match(header.name) and not header.issparse():
+            self._bounded.seek(header.offset_data - BLOCK_BYTES)
+            if self._bounded.read(BLOCK_BYTES)[257:265] == GNU_MAGIC:
+                header.name = header.name.partition("/")[2]
         is_valid = header.size >= 0 and offset_bytes < header.offset_data <= end
         return (header, end) if is_valid else None
 

@@ -57,8 +57,15 @@ _COMPRESSIONS: dict[bytes, Callable[[Any], Any] | str] = {
 COMPRESSED_HEAD_BYTES = 16
 """Enough to recognise every compression."""
 
-OTHER_COMPRESSIONS = (b"\x1f\x9d", b"\x1f\xa0", b"LZIP", b"\x89LZO", b"\xff\x06\0\0sNaPpY")
-"""First bytes of compressions that can't be unpacked: two of compress, lzip, lzop, snappy."""
+OTHER_COMPRESSIONS = (
+    b"\x1f\x9d",
+    b"\x1f\xa0",
+    b"LZIP",
+    b"\x89LZO",
+    b"\xff\x06\0\0sNaPpY",
+    b"\x02\x21\x4c\x18",
+)
+"""First bytes of compressions that can't be unpacked: two of compress, lzip, lzop, snappy, old lz4."""
 
 
 def is_compressed(head: bytes) -> bool:

@@ -25,6 +25,8 @@ ADOBE_BYTES = 16
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of frame headers, which have the picture's size and components."""
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+JPEG_LS = 0xF7
 WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 MAX_METADATA_BYTES = 1 << 20
@@ -58,6 +60,8 @@ def bare_file(content: bytes) -> BareFile:
             except (IndexError, KeyError, ValueError):
                 damage = "a scan's header makes no sense"
             return BareFile(b"".join(kept), from_metadata(exif, xmp), damage)
+        if marker == JPEG_LS:
+            raise UnreadableImageError("unsupported format: JPEG-LS")
         if marker in FRAMES:
             frame = segment
         if marker == JFIF and segment[4:9] == b"JFIF\0":
@@ -142,6 +146,14 @@ def decoded(file: BareFile, image: Image.Image) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if image.mode == "L" else pixels)
 
 
+def is_lossless(content: bytes) -> bool:
+    """Whether it can only be decoded at full size: at another, libjpeg writes beyond its buffer."""
+    marker, at = 0, 2
+    while marker not in FRAMES:
+        marker, at, _ = _segment(content, at)
+    return marker in LOSSLESS
+
+
 def _is_scan_cut(content: bytes) -> bool:
     """Whether data is missing at the end of a scan or restart interval, which Pillow ignores."""
     at, marker = 2, 0
@@ -158,9 +170,10 @@ def _checksum(content: bytes) -> int:
 
 
 def warning(content: bytes) -> str | None:
-    """libjpeg's warning of damage in JPEG data, if any. It decodes at 1/8 scale."""
+    """libjpeg's warning of damage in JPEG data, if any. It decodes at 1/8 scale if possible."""
+    side_px = 0 if is_lossless(content) else 1
     try:
-        simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1)
+        simplejpeg.decode_jpeg(content, "GRAY", min_height=side_px, min_width=side_px)
     except ValueError as error:
         return str(error) if str(error).startswith(_DAMAGE) else None
     return None

@@ -12,7 +12,7 @@ import zlib
 from itertools import zip_longest
 from typing import NamedTuple
 
-from PIL.TiffImagePlugin import MAX_SAMPLESPERPIXEL
+from PIL.TiffImagePlugin import COMPRESSION_INFO, MAX_SAMPLESPERPIXEL
 
 from triptych.errors import UnreadableImageError
 from triptych.sources.pixels import jpeg
@@ -68,6 +68,9 @@ def bare_file(content: bytes) -> BareFile:
     samples = directory.first_integer(SAMPLES) or 1
     if samples > MAX_SAMPLESPERPIXEL:
         raise UnreadableImageError(f"unsupported format: TIFF: {samples} samples a pixel")
+    compression = directory.first_integer(COMPRESSION) or UNPACKED
+    if compression not in COMPRESSION_INFO:
+        raise UnreadableImageError(f"unsupported format: TIFF: compression {compression}")
     bits = directory.first_integer(BITS) or 1
     inverted = bits > 8 and directory.first_integer(PHOTOMETRIC) == WHITE_IS_ZERO
     at = len(content) + len(content) % 2

@@ -9,6 +9,7 @@ generation_choice).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +29,13 @@ MAX_HASHED_BYTES = 64 * 1024 * 1024
 SAMPLES, SAMPLE_BYTES = 32, 64 * 1024
 """Larger files of a model are hashed in samples: reading 150 GB at every start takes too long, and training
 changes every weight a little."""
+
+_DOCUMENTATION = re.compile(
+    r"\..*|(?:readme|licen[cs]e|notice|copying|use_policy|citation|changelog)\b.*"
+    r"|.*\.(?:md|rst|pdf|html?|png|jpe?g|gif|webp|svg|mp4)",
+    re.IGNORECASE,
+)
+"""Names of a model's files that can't change a caption."""
 
 _PER_JOB = ("asks", "sampling", "max_tokens", "prompt", "naming", "structured", "captions_of")
 """Settings that are always listed per job."""
@@ -112,7 +120,7 @@ def _sampled(path: Path, size_bytes: int) -> str:
 
 
 def model_identity(model: str) -> str:
-    """A hub id or served name unchanged; for a folder, its name and a hash over its files.
+    """A hub id or served name unchanged; for a folder, its name and a hash over its files without documentation.
 
     So a folder may move, but captions of a retrained model aren't mixed with the old ones.
     """
@@ -121,7 +129,7 @@ def model_identity(model: str) -> str:
         return model
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and not _DOCUMENTATION.fullmatch(path.name):
             size_bytes = path.stat().st_size
             content = sha256_of(path) if size_bytes <= MAX_HASHED_BYTES else _sampled(path, size_bytes)
             digest.update(f"{path.name}\0{size_bytes}\0{content}\n".encode())

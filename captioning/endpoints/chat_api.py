@@ -7,6 +7,7 @@ every unambiguous variant is accepted. Not its job: sending, retries, judging th
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -40,7 +41,7 @@ _KEEP_ALIVE = re.compile(
 _ESCAPED_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
 """Bytes that ``surrogateescape`` has decoded."""
 
-_TEXT_FIELDS = ("message", "delta", "content", "text", "value", "parts", "refusal")
+_TEXT_FIELDS = ("delta", "message", "content", "text", "value", "parts", "refusal")
 """Fields that may hold the text, from a choice down to a part of its content; the first with text counts."""
 
 _REASONING = re.compile(r"reason(?!$)|think|thought|analysis")
@@ -51,21 +52,39 @@ _REASONING_FLAGS = ("thought", "is_thought", "thinking", "reasoning")
 
 _FINISH_FIELDS = ("finish_reason", "finishReason", "stop_reason")
 _WITHHELD = re.compile(r"filter|safe|block|moderat|prohibit|recit|sensitive|refus|spii|toxic")
-_BROKEN_OFF = re.compile(r"abort|error|cancel|fail|time_?out|insufficient|overload|rate_limit")
+_BROKEN_OFF = re.compile(
+    r"abort|error|cancel|fail|time_?(?:out|limit)|insufficient|overload|rate_limit|preempt|evict|interrupt"
+    r"|disconnect|dead|died|kill|crash|malformed|^other$|^language$"
+)
+_NOT_ENDED = re.compile(r"|null|none|.*(?:unknown|unspecified)|in_progress|not_finished|pending|running")
 _HIT_LIMIT = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
 """Finish reasons in lower case, searched for in this order. OpenAI has stop, length and content_filter;
 lmdeploy sends abort and error, with status 200, where it broke off an answer; Gemini, Anthropic and others
-have their own."""
+have their own, "other" among them. Any other word means that the answer is complete."""
 
-_STATUS_BY_ERROR_CODE = {
+_HTTP_ERRORS = range(400, 600)
+_STATUS_BY_WORDS = {
     re.compile(words, re.IGNORECASE): status
     for words, status in (
-        ("rate.?limit|too.?many|throttl|exhausted|quota", 429),
-        ("overload|unavailable", 503),
+        (r"rate.?limit|too.?many.?requests|request.limit|throttl|exhausted|quota|并发|频率", 429),
+        (r"overloaded|unavailable", 503),
+        (
+            r"inspection|sensitive|content.?(?:policy|filter\b)|moderation|prohibited|\bblock|敏感|不安全|违规",
+            400,
+        ),
+    )
+}
+"""The HTTP status that the words of an error stand for, where it was sent with status 200."""
+_STATUS_BY_CODE = _STATUS_BY_WORDS | {
+    re.compile(words, re.IGNORECASE): status
+    for words, status in (
+        ("too.?many", 429),
+        ("overload", 503),
+        ("authenticat|api.?key", 401),
         ("invalid", 400),
     )
 }
-"""The HTTP status that stands for an error's code or type, for errors that are sent with status 200."""
+"""The same for its code or type, which decides first."""
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,16 +116,17 @@ def read_answer(
         words = words if document is None else json.dumps(document, ensure_ascii=False)
         raise error_for(status, words.removeprefix("\ufeff")[:MAX_ERROR_CHARS], where, retry_after_s)
     events = decoded_events(content, where)
-    documents = [each for event in events if not isinstance(event, bytes) for each in _objects(event)]
+    documents = [_unwrapped(each) for event in events for each in _objects(event)]
     is_done = _is_done(events, documents)
     for document in documents:
         _raise_for_error_in_a_200(document, where)
-    choices = [choice for document in documents if (choice := _choice(document)) is not None]
+    choices = _first_choices(documents)
     finish_reason = _finish_reason(choices, where)
     if cut is not None and not (finish_reason or is_done):
         raise cut
     if not choices:
-        raise Transient(f"{where} sent a completion without choices: {excerpt(content)}")
+        words = content.decode("utf-8", "replace")[:MAX_ERROR_CHARS]
+        raise _error_in_fields({"message": words}, f"{where} sent a completion without choices (in a 200)")
     if not finish_reason and (unknown := _unknown_event_after_text(events)) is not None:
         raise _error_in_fields(unknown, f"{where} broke off its answer (in a 200)")
     if not (finish_reason or is_done or any("message" in choice for choice in choices)):
@@ -126,7 +146,7 @@ def read_answer(
 
 def _is_done(events: Sequence[Any], documents: Sequence[dict[str, Any]]) -> bool:
     """Whether an answer is marked as complete, by ``[DONE]`` or by token counts at its end."""
-    if any(isinstance(event, bytes) and event.strip().upper() == b"[DONE]" for event in events):
+    if any(_as_text(event).strip().upper() == "[DONE]" for event in events):
         return True
     relevant = [each for each in documents if each.get("usage") or each.get("choices")]
     return bool(relevant) and not relevant[-1].get("choices")
@@ -139,7 +159,7 @@ def _unknown_event_after_text(events: Sequence[Any]) -> dict[str, Any] | None:
     for event in events:
         for each in event if isinstance(event, list) else [event]:
             if isinstance(each, dict) and ("choices" in each or "usage" in each):
-                has_begun = has_begun or _choice(each) is not None
+                has_begun = has_begun or bool(_objects(each.get("choices")))
             elif has_begun and not _is_keep_alive(each):
                 has_message = isinstance(each, dict) and _message_of(each)
                 return each if has_message else {"message": _as_text(each)}
@@ -161,8 +181,17 @@ def _objects(decoded: object) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _choice(document: dict[str, Any]) -> dict[str, Any] | None:
-    return next((each for each in _objects(document.get("choices")) if not each.get("index")), None)
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """The completion in a gateway's own wrapper."""
+    inner = (document.get(name) for name in ("data", "output", "result", "response"))
+    return next((each for each in inner if isinstance(each, dict) and each.get("choices")), document)
+
+
+def _first_choices(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pieces of the choice with the lowest index, usually 0."""
+    choices = [choice for document in documents for choice in _objects(document.get("choices"))]
+    indices = [str(choice.get("index") or 0) for choice in choices]
+    return [choice for choice, index in zip(choices, indices, strict=True) if index == min(indices)]
 
 
 def _text(value: object, depth: int = 8) -> str:
@@ -218,9 +247,13 @@ def _first_tokens(choices: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def _text_of(choices: Sequence[dict[str, Any]]) -> str:
-    """The whole text. A ``message`` that comes beside deltas holds all of it."""
-    messages = [text for choice in choices if "message" in choice and (text := _text(choice))]
-    pieces = [text for choice in choices if "message" not in choice and (text := _text(choice))]
+    """The whole text. A ``message`` that comes after deltas holds all of it."""
+    whole = ["message" in choice and not _text(choice.get("delta")) for choice in choices]
+    texts = [
+        (is_whole, text) for is_whole, choice in zip(whole, choices, strict=True) if (text := _text(choice))
+    ]
+    messages = [text for is_whole, text in texts if is_whole]
+    pieces = [text for is_whole, text in texts if not is_whole]
     if messages and pieces:
         return messages[-1]
     return without_repeated_text(messages or pieces)
@@ -240,10 +273,15 @@ def _finish_reason(choices: Iterable[dict[str, Any]], where: str) -> str:
     """``stop`` or ``length``; empty without one. Raises where the answer was withheld or broken off."""
     found = ""
     for choice in choices:
-        reason: object = next((r for name in _FINISH_FIELDS if (r := choice.get(name))), None)
+        fields = [
+            each for each in (choice, choice.get("delta"), choice.get("message")) if isinstance(each, dict)
+        ]
+        reason: object = next(
+            (r for each in fields for name in _FINISH_FIELDS if (r := each.get(name))), None
+        )
         reason = reason.get("type") if isinstance(reason, dict) else reason
         found = str(reason).strip().lower() if reason else found
-    if found in ("", "null", "none"):
+    if _NOT_ENDED.fullmatch(found):
         return ""
     if _WITHHELD.search(found):
         raise Refused(f"{where} withheld its answer (finish_reason {excerpt(found)})")
@@ -257,9 +295,6 @@ def _count(value: object) -> int:
 
 
 def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
-    if document.get("error_code"):
-        code, text = excerpt(str(document["error_code"])), excerpt(str(document.get("text") or ""))
-        raise Transient(f"{where}, error {code} in a 200: {text}")
     fields = _error_fields(document)
     if fields is not None:
         raise _error_in_fields(fields, f"{where} (in a 200)")
@@ -267,24 +302,30 @@ def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
 
 def _error_in_fields(fields: dict[str, Any], where: str) -> RequestError | SetupError:
     """The error that ``fields`` describe, by its code or else by its message."""
-    code = str(fields.get("code") or fields.get("status"))
+    code = next((str(code) for name in _CODES if (code := fields.get(name))), "")
     kind = f"{code} {fields.get('type') or fields.get('error_type')}"
     message = str(_message_of(fields) or "no reason given")[:MAX_ERROR_CHARS]
-    if code.isdecimal() and code != "200":
+    if code.isdecimal() and int(code) in _HTTP_ERRORS:
         return error_for(int(code), message, where)
+    message = f"{message} (code {code})" if code and code not in message else message
     if is_too_long(f"{kind} {message}"):
-        return TooLong(f"{where}, HTTP {excerpt(code)}: {excerpt(message)}")
-    statuses = (status for pattern, status in _STATUS_BY_ERROR_CODE.items() if pattern.search(kind))
-    return error_for(next(statuses, 500), message, where)
+        return TooLong(f"{where}, HTTP 400: {excerpt(message)}")
+    by_code = (status for pattern, status in _STATUS_BY_CODE.items() if pattern.search(kind))
+    by_words = (status for pattern, status in _STATUS_BY_WORDS.items() if pattern.search(message))
+    return error_for(next(itertools.chain(by_code, by_words), 500), message, where)
+
+
+_CODES = ("code", "error_code", "status")
+_MESSAGES = ("message", "detail", "msg", "error_msg", "errors", "text")
 
 
 def _message_of(fields: dict[str, Any]) -> object:
-    return next((text for name in ("message", "detail", "msg", "errors") if (text := fields.get(name))), None)
+    return next((text for name in _MESSAGES if (text := fields.get(name))), None)
 
 
 def _error_fields(document: dict[str, Any]) -> dict[str, Any] | None:
     """The fields of an error and of what wraps it; None without an error, or for a gateway's empty one."""
-    is_error = "error" in (document.get("object"), document.get("type"))
+    is_error = "error" in (document.get("object"), document.get("type")) or document.get("error_code")
     error: object = document if is_error else document.get("error")
     if not error or (isinstance(error, dict) and not any(error.values())):
         return None

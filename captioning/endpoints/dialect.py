@@ -46,7 +46,7 @@ _LIST_OF_KNOWN_FIELDS = re.compile(
 """What follows is a server's list of the fields that it accepts."""
 
 _UNKNOWN_FIELD = re.compile(
-    r"\bunexpected keyword|\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|extra) (?:\w+ )?"
+    r"\bunexpected keyword|additional ?propert|\b(?:is|are) (?:unsupported|deprecated)|\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|extra) (?:\w+ )?"
     r"(?:argument|field|input|key|name|option|param|propert)"
     r"|cannot find field|\bnot (?:be )?(?:support|permit|allow|recogni[sz]ed)|n['’]t support|不支持",
     re.IGNORECASE,
@@ -132,24 +132,23 @@ class Dialect:
         return tuple(name for name in names if name not in self.left_out and name not in self._extra)
 
 
+_CHINESE = {"stream": "不支持流式"}
+
+
 def _field_pattern(name: str) -> re.Pattern[str]:
     """Finds a field's name in a refusal. One that is also an English word counts only in quotes or where it
     is called a field."""
-    if "_" in name:
-        return re.compile(rf"(?<!\w)(?:{name}|{_camel_case(name)})(?!\w)", re.IGNORECASE)
-    noun = r"parameter|argument|field|property|input|option|name|value|key|supplied|request"
+    if "_" in name:  # also as topK, top-k or top k
+        return re.compile(rf"(?<![a-z0-9_]){name.replace('_', '[_ -]?')}(?![a-z0-9_])", re.IGNORECASE)
+    noun = r"param(?:eter)?|argument|field|property|input|option|name|value|key|supplied|request|allowed"
     return re.compile(
-        rf"['\"`>.\[({{]\s*{name}\b|(?:{noun})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s"
-        rf"|support {name}(?:ing)?\b|\b{name} not (?:support|allow|permit)"
-        rf"|(?:参数|字段)[:：]?\s*{name}\b|\b{name}\s*(?:参数|字段)"
-        rf"|\b{name}(?:ing)? (?:is|are|parameter|argument|field|must|should|does|requests? (?:is|are))\b",
-        re.IGNORECASE,
+        rf"['\"`>.\[({{]\s*{name}\b|(?:{noun})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s|\b{name}=|^{name}$"
+        rf"|support {name}(?:ing)?\b|\b{name} (?:value|out of range|\d)|\bnon-{name}ing mode"
+        rf"|(?:参数|字段|非法)[:：]?\s*{name}|{name}\s*(?:参数|字段)|{_CHINESE.get(name, '(?!)')}"
+        rf"|\b{name}(?:ing|s)? (?:(?:is|are|does)(?:n['’]t)?|not|can(?:not|['’]t)|parameter|argument|field"
+        rf"|must|should|requests? (?:is|are))\b",
+        re.IGNORECASE | re.MULTILINE,
     )
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
 
 
 def _content(request: CaptionRequest) -> list[dict[str, Any]]:

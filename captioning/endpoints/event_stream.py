@@ -17,7 +17,7 @@ import msgspec
 from triptych.captioning.endpoints.request_errors import Transient, excerpt
 
 _BOM = b"\xef\xbb\xbf"
-_DATA = re.compile(rb"(?:\xef\xbb\xbf)?(?:data:[ ]?)+")
+_DATA = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*(?:data:[ ]?)+|(?=\"?\[DONE\])", re.IGNORECASE)
 _OTHER_FIELD = re.compile(rb":|(?:event|id|retry):")
 _ERROR_EVENT = re.compile(rb"event:\s*error\s*$", re.IGNORECASE)
 

@@ -38,26 +38,26 @@ EXCERPT_CHARS = 300
 """How much of an answer a message quotes."""
 
 _A_SIZE = re.compile(
-    r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size|too)|messages\b"
-    r"|received message|message (?:size|is too)|body (?:is|size)|entity|length|images?\b|pixels|upload"
-    r"|characters"
-    r"|上下文|长度|请求体|输入|コンテキスト|入力|컨텍스트|提示词|图片(?:大小|数据)",
+    r"context|tokens?(?![a-z_])|prompt|inputs?\b(?! validation)|sequence|payload|request (?:size|too)|messages\b"
+    r"|received message|message (?:size|is too|larger)|(?<![</])body|entity|length|\bsize\b|images?\b|pixels|patches|upload"
+    r"|\bfile\b|data-?uri|characters|kv[ _]?(?:cache|blocks)|seq_len"
+    r"|上下文|长度|请求体|输入|コンテキスト|入力|컨텍스트|입력|提示词|图[片像]|文件|entrada|контекст|запрос",
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(
-    r"too (?:long|large|big|many)|exceed|surpass|overflow"
+    r"too (?:long|large|big|many)|exceed|surpass|overflow|reached"
     r"|(?:(?:not|n['’]t) (?:be|have) |(?<!be )(?<!must have )(?<!should have ))"
-    r"(?:longer|larger|bigger|greater|more) than"
+    r"(?:longer|larger|bigger|greater|more) than|expected maxlength|limit is \d|max limit|length is only"
     r"|(?:must|should|(?:has|have|needs?|ought) to) (?:be|have)"
     r" (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer|larger|bigger|greater))"
     r"|(?:n['’]t|not) fit|maximum (?:context|model|input|prompt|sequence)"
     r"|out of range|range of|limit(?:ed)? (?:of|to)|reduce the (?:length|size)|only supports? up to|max input"
     r"|\b(?:over|above|past) the (?:model|context|budget)|\bonly \d+ fit|\bno room"
-    r"|(?:not enough|insufficient|out of) (?:context|room)"
+    r"|(?:not enough|insufficient|out of) (?:context|room|kv|blocks)|cache is full|context shift is disabled"
     r"|context window (?:is )?full|token limit reached"
     r"|max_tokens must be at least 1, got -|\d\)? ?>=? ?\(?(?:max|n_ctx|context|limit)"
-    r"|zu (?:lang|groß)|trop (?:long|grand)|dépass|demasiado (?:larg|grand)"
-    r"|超过|超出|超长|超限|大于|초과|过长|过大|長すぎ|超えて",
+    r"|zu (?:lang|groß)|trop (?:long|grand)|dépass|demasiado (?:larg|grand)|превы|слишком"
+    r"|超过|超出|超长|超限|大于|초과|너무|过长|过大|過大|長すぎ|超えて|超え|超過",
     re.IGNORECASE,
 )
 """A message about length names a size and says that it is too much. No more is common to lmdeploy, vLLM,
@@ -68,13 +68,14 @@ _TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above
 _NOT_IN_SIZE_UNITS = r"(?![^.;]*(?:pixel|token|byte|[mk]i?b\b|context|size|length|large|resolution|prompt))"
 
 _ABOUT_NUMBERS = re.compile(
-    r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
+    r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix|data|size|file)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
     r"|\b(?:at most|up to|than|of|exceeds?|only) (?:the )?\d+ (?:image|picture|multi\w*)s?\b(?! token| patch)"
     r"|(?:too many|number of) (?:\w+ )?(?:image|picture|item)s?\b(?! token| patch)"
     r"|\b(?:image|picture)s? (?:count|number)|(?:single|one|multiple|several) images?\b"
     rf"|\b\d+ (?:image|picture)s\b{_NOT_IN_SIZE_UNITS}[^.;]*(?:exceed|more than|max|limit)"
     r"|图片(?:数(?!据)|个数|张数)|\d ?张(?![^。；]*(?:大小|长度|MB))"
-    r"|too small|aspect ratio|input should be (?:greater|less)"
+    r"|too small|aspect ratio|input should be (?:greater|less)|(?:list|array|tuple) should have"
+    r"|range of \W?(?!input)\w+ should"
     r"|\bmax_(?:completion_)?tokens\b[^.;]{0,20}\b"
     r"(?:is too large: \d+\. This model supports|(?:must|should|(?:has|needs) to) be (?:less|at most))",
     re.IGNORECASE,
@@ -93,7 +94,9 @@ _ABOUT_LOAD_OR_QUOTA = re.compile(
 """Messages on time, load or payment, not on the size of the request."""
 
 _AGAIN = re.compile(r"\btry(?:ing)? again|\bretry\b", re.IGNORECASE)
-_SMALLER = re.compile(r"reduc|short(?!ly)|small|fewer|\bless\b|trim|truncat|resiz|compress", re.IGNORECASE)
+_SMALLER = re.compile(
+    r"reduc|short(?!ly)|small|fewer|\bless\b|trim|truncat|resiz|reformat|compress", re.IGNORECASE
+)
 """A message that asks to try again, but not with less, isn't about size."""
 
 

@@ -24,6 +24,19 @@ def test_a_retrained_model_has_another_identity(tmp_path: Path) -> None:
     assert first.startswith("internvl, sha256 ")
 
 
+def test_documentation_is_no_part_of_a_models_identity(tmp_path: Path) -> None:
+    """A model card, licence or picture can't change a caption; a chat template or vocabulary can."""
+    (tmp_path / "config.json").write_text("{}")
+    before = model_identity(str(tmp_path))
+    for name in ("README.md", "LICENSE", "license.txt", "USE_POLICY.md", "NOTICE", ".gitattributes", "a.png"):
+        (tmp_path / name).write_text("words")
+
+    assert before == model_identity(str(tmp_path))
+    for name in ("chat_template.jinja", "merges.txt", "modeling_x.py", "tokenizer.model"):
+        (tmp_path / name).write_text("words")
+        assert before != (before := model_identity(str(tmp_path)))
+
+
 def test_extra_arguments_of_lmdeploy_are_in_the_fingerprint() -> None:
     """They may quantise the model, or change its chat template."""
     plain, quantised = (

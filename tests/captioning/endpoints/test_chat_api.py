@@ -15,6 +15,7 @@ from triptych.captioning.endpoints.request_errors import (
     Transient,
     Unavailable,
 )
+from triptych.errors import SetupError
 
 URL = "http://host/v1"
 
@@ -51,6 +52,10 @@ def test_a_caption_is_read_from_events_or_from_plain_json(content: bytes) -> Non
     assert WHOLE == read_answer(200, content, URL)
 
 
+BROKEN = ("preempted", "engine_dead", "client_disconnected", "interrupted", "killed", "time_limit", "OTHER")
+BROKEN += ("MALFORMED_FUNCTION_CALL", "not_finished", "in_progress")
+
+
 def whole(message: object, **fields: object) -> bytes:
     return json.dumps({"choices": [{"message": message, "finish_reason": "stop", **fields}]}).encode()
 
@@ -81,6 +86,15 @@ HALVES = (
         (events(piece("A red kite."), end=b"data: [done]"), "A red kite."),
         (events(KITE, {"choices": [{"delta": {}, "stop_reason": "end_turn"}]}, end=b""), "A kite."),
         (events(KITE, {"choices": [{"index": 1, "delta": {"content": "B."}}]}), "A kite."),
+        (events({"choices": [{"delta": {"content": "A kite.", "finish_reason": "stop"}}]}, end=b""), "A kite."),
+        (events({"choices": [{"index": 1, **KITE["choices"][0]}]}), "A kite."),
+        (events({"choices": [{"index": "0", **KITE["choices"][0]}]}), "A kite."),
+        (events({"code": 0, "data": KITE}), "A kite."),
+        (events(*({"choices": [{"delta": {"content": each}, "message": {"content": all_}}]} for each, all_ in
+                  (("A ", "A "), ("kite.", "A kite.")))), "A kite."),
+        (events(KITE, end=b"[DONE]"), "A kite."),
+        (events(KITE, end=b'data: "[DONE]"'), "A kite."),
+        (EVENTS.replace(b"data: ", b" Data: "), "A red kite."),
         (whole("A kite."), "A kite."),
         (whole({"content": [{"type": "text", "text": {"value": "A kite."}}]}), "A kite."),
         (whole({"content": {"parts": [{"text": "A "}, {"text": "kite."}]}}), "A kite."),
@@ -162,6 +176,15 @@ def test_an_answer_cut_after_an_early_token_count_is_discarded() -> None:
         (200, b'{"error": {"status": 429, "message": "slow down"}}', NotNow),
         (200, events(piece("A red", "rate_limit")), Transient),
         (200, events(piece("A red", "ERROR_TOXIC")), Refused),
+        *((200, events(piece("A red", reason), end=b""), Transient) for reason in BROKEN),
+        (200, events({"error": {"code": "data_inspection_failed", "message": "no"}}), Refused),
+        (200, events({"error": {"code": "1301", "message": "内容可能包含不安全或敏感内容"}}), Refused),
+        (200, events({"error": {"code": "1302", "message": "您当前使用该API的并发数过高"}}), NotNow),
+        (200, b'{"error_code": 336007, "error_msg": "the max input characters is 2000"}', TooLong),
+        (200, b'{"choices": null, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}', NotNow),
+        (200, b'{"choices": null, "base_resp": {"status_msg": "input new_sensitive"}}', Refused),
+        (200, b'{"__type": "ThrottlingException", "message": "slow down"}', NotNow),
+        (200, b'error: {"code":400,"message":"the request exceeds the context size"}', TooLong),
         (204, b"", Transient),
         (403, b"flagged", Refused),
         (200, b'{"object": "error", "code": 400, "message": "bad image"}', Refused),
@@ -249,6 +272,12 @@ def test_an_answer_interrupted_by_an_error_is_discarded(
         read_answer(200, events(piece("A red bird "), end=event + b"\n\n" + counts), URL)
 
     assert kind is raised.type
+
+
+def test_a_key_that_is_refused_in_a_200_ends_the_run() -> None:
+    """As with status 401."""
+    with pytest.raises(SetupError, match="api_key_env"):
+        read_answer(200, b'{"error": {"type": "authentication_error", "message": "invalid x-api-key"}}', URL)
 
 
 def test_an_error_event_without_a_message_is_an_error() -> None:

@@ -213,6 +213,14 @@ def test_accepted_fields_are_learned_from_one_request_before_the_others() -> Non
         "不支持的参数：seed",
         "This model does not support seed",
         "seeds of 7 and higher: seed not supported",
+        "1 validation error for ChatCompletionRequest\nseed\n  extra fields not permitted",
+        "Seed out of range",
+        "Per-request seeds are not supported on this engine",
+        "Additional properties are not allowed: seed",
+        "Invalid param: seed",
+        "seed 7 not allowed",
+        "参数非法：seed 必须大于0",
+        "不支持参数seed",
     ],
 )
 def test_a_refused_field_is_left_out_whatever_the_message(words: str) -> None:
@@ -221,6 +229,30 @@ def test_a_refused_field_is_left_out_whatever_the_message(words: str) -> None:
         assert CAPTION == ask(endpoint).text
 
     assert 0.7 == endpoint.asked[-1].body["temperature"]
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("stream_options", "Stream options can only be defined when `stream=True`."),
+        ("stream", "streaming not supported"),
+        ("stream", "Streaming isn't supported for this model"),
+        ("stream", "stream=true is not supported"),
+        ("stream", "This model only supports non-streaming mode"),
+        ("stream", "该模型不支持流式输出"),
+        ("temperature", "Invalid temperature value 0.7, must be 1"),
+        ("temperature", "For this model temperature cannot be changed"),
+        ("top_k", "top-k sampling is not supported"),
+        ("top_k", "topK is not supported"),
+        ("repetition_penalty", "Repetition penalty not supported"),
+    ],
+)
+def test_a_field_is_recognised_in_other_spellings(field: str, words: str) -> None:
+    """With blanks, hyphens or capitals, as a verb, or in Chinese."""
+    dialect = Dialect()
+
+    assert dialect.leave_out_named(words)
+    assert (field,) == dialect.left_out
 
 
 def test_temperature_stays_if_it_and_another_field_exclude_each_other() -> None:

@@ -89,6 +89,28 @@ TOO_LONG = {
     "you": "You have more than 8192 tokens in the prompt",
     "pictures in Chinese": "图片数据过大",
     "a size of images": "total size of images exceeds the maximum of 20 MB",
+    "vLLM, parameter": "You passed 15361 input tokens. However, the model's context length is only 4096 tokens.",
+    "llama.cpp, no shift": "context shift is disabled",
+    "LM Studio, reached": "Reached context length of 4096 tokens with this model",
+    "DashScope, data": "Exceeded limit on max bytes per data-uri item : 10485760",
+    "DashScope, file": "Multimodal file size is too large",
+    "DashScope, total": "The total size of the request exceeds 6MB",
+    "Bedrock, schema": "#/messages/0/content/0: expected maxLength: 20000000, actual: 2512312, please reformat"
+    " your input and try again.",
+    "nginx, log": "client intended to send too large body: 2000000 bytes",
+    "gRPC, short": "stream error: message larger than max (5000000 vs. 4194304)",
+    "patches": "num_patches 60 exceeds max_num_patches 40",
+    "cache": "KV cache is full: prompt needs 9000 slots, only 8192 available",
+    "blocks": "Not enough KV cache blocks for prompt of 9000 tokens",
+    "a limit": "Prompt has 5000 tokens but the limit is 4096",
+    "seq_len": "seq_len 5000 > max_seq_len 4096",
+    "an image's bytes": "The image data exceeds the max limit (10 MB).",
+    "tokens in Chinese": "tokens数超出限制",
+    "a picture in Chinese": "图像尺寸过大，请压缩后重试",
+    "a file in Chinese": "上传文件超过大小限制",
+    "tokens in Japanese": "入力トークン数が上限を超えました",
+    "input in Korean": "입력이 너무 깁니다",
+    "in Russian": "Слишком длинный запрос: превышен контекст",
     "a model that takes few": "The model takes at most 4096 tokens, the prompt has more than that",
 }
 OTHER_LIMITS = [
@@ -144,6 +166,8 @@ REFUSED = [
     "image height must be larger than 28 pixels, got 20",
     "Image dimensions must be at least 28 pixels",
     "The image must have more than 100 pixels",
+    "images: List should have at most 4 items after validation",
+    "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
     "absolute aspect ratio must be smaller than 200, got image of 400",
 ]
 

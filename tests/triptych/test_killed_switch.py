@@ -77,3 +77,51 @@ def test_a_switch_killed_at_any_move_is_completed_by_the_next_command(
         assert not (run / FOLDER / "moving").exists()
         at += 1
     assert 6 <= at == len(moves) + 1
+
+
+def test_an_encoder_that_was_killed_in_its_first_shard_can_be_left_again(
+    triptych: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its array without records is put aside with the rest."""
+    used = UsedRun(tmp_path, monkeypatch)
+
+    def do(command: str) -> None:
+        outcome = triptych(*shlex.split(command.format(run=used.path, images=used.images)))
+        assert 0 == outcome.exit_code, outcome.stderr
+
+    def replace(part: Path, path: Path) -> Path:
+        if path.is_relative_to(used.path / "images"):
+            raise Killed
+        return real(part, path)
+
+    do(FIRST.command)
+    real = Path.replace
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Path, "replace", replace)
+        do(AWAY)
+    assert [*(used.path / "embeddings").rglob("*.npy")]
+    do(BACK)
+
+    assert 0 == triptych("verify", used.path).exit_code
+
+
+def test_a_power_cut_may_leave_a_folder_in_both_places(
+    triptych: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If only one of the two folders of a move was synced, the next command still undoes the switch."""
+    used = UsedRun(tmp_path, monkeypatch)
+
+    def do(command: str) -> None:
+        outcome = triptych(*shlex.split(command.format(run=used.path, images=used.images)))
+        assert 0 == outcome.exit_code, outcome.stderr
+
+    do(FIRST.command)
+    images = shutil.copytree(used.path / "images", tmp_path / "images before")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        _kill_at_move(patched, 3)
+        do(AWAY)
+    assert (used.path / FOLDER / "moving" / "images").is_dir()
+    shutil.copytree(images, used.path / "images", dirs_exist_ok=True)
+    do(BACK)
+
+    assert 0 == triptych("verify", used.path).exit_code

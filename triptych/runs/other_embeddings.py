@@ -72,7 +72,7 @@ def embeddings_to_use(run: RunFolder, settings: Mapping[str, Setting]) -> RunFol
 
 def switch_embeddings(run: RunFolder, other: RunFolder) -> None:
     """Put the embeddings of ``run`` aside, and move ``other``, if it has any, into their place."""
-    if run.shards():
+    if run.shards() or (run.path / "embeddings").exists():  # a killed command may have left only a part
         _put_aside(run)
     if is_run_folder(other.path):
         moving = run.path / FOLDER / _MOVING
@@ -119,7 +119,11 @@ def _put_in_place(run: RunFolder, moving: Path) -> None:
 
 
 def _move(path: Path, folder: Path) -> None:
-    if path.exists():
+    """Move ``path`` into ``folder``. After a power cut, an interrupted move may have left it in both places."""
+    if path.is_dir() and (folder / path.name).is_dir():
+        for each in path.iterdir():
+            _move(each, folder / path.name)
+    elif path.exists():
         path.rename(folder / path.name)
         sync_directory(folder)
         sync_directory(path.parent)

@@ -44,7 +44,7 @@ def test_the_map_has_every_picture_and_highlights_those_of_a_set(visit: Visit) -
     places = points.evaluate_all("all => all.flatMap(p => [p.style.left, p.style.top]).map(parseFloat)")
     assert 0 <= min(places) <= max(places) <= 100
 
-    first = page.locator(".point.in-set").first
+    first = page.locator(".point.is-in-set").first
     first.focus()
 
     assert (
@@ -166,3 +166,25 @@ def draw_around_all(visit: Visit, button: str = "left") -> None:
     mouse.down(button=button)
     for across, down in [(1.02, -0.02), (1.02, 1.02), (-0.02, 1.02), (-0.02, -0.02)]:
         mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=4)
+
+
+def test_on_a_phone_a_search_shows_what_it_finds_on_the_first_screen(visit: Visit) -> None:
+    """From anywhere on the page; and the box stays in view."""
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#identity").scroll_into_view_if_needed()
+    page.get_by_role("searchbox").fill("crab")
+    page.wait_for_timeout(100)
+
+    box = page.get_by_role("searchbox").bounding_box()
+    assert 0 <= box["x"] and box["x"] + box["width"] < 390
+    assert page.locator(".card:visible").first.bounding_box()["y"] < 844
+
+
+def test_filters_find_captions_by_their_state(visit: Visit) -> None:
+    """Kept, rejected, failed."""
+    page = visit.page
+    page.get_by_text("Filter the cards").click()
+    page.get_by_role("group", name="filter by caption").get_by_role("button", name="failed").click()
+
+    assert ["single a.png"] == page.locator(".card:visible figcaption .name").all_inner_texts()

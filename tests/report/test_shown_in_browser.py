@@ -13,8 +13,11 @@ from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule import Rule
 from triptych.filtering.scoring import Scorer
 from triptych.filtering.stage import filter_jobs
+from triptych.records import Caption
 from triptych.report.write_report import write_report
 from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
 
@@ -70,7 +73,7 @@ def test_counts_are_shown_beside_their_items(visit: Visit) -> None:
         .inner_text()
         .startswith("All 6 images, in sets or not, with their captions.")
     )
-    assert "recorded time" in page.locator(".key-numbers").inner_text()
+    assert "run time" in page.locator(".key-numbers").inner_text()
     assert (
         "Single English 1 rejected, 0 by this rule alone."
         == page.locator(".without-threshold").last.inner_text()
@@ -166,5 +169,57 @@ def test_a_slider_shows_how_many_images_another_threshold_would_leave_out(
         "4.0 as set: 1 beyond it, 1 by this screen alone"
         == opened.page.locator(".screen", has_text="Nearly uniform").locator("output").inner_text()
     )
+    assert [] == opened.trouble
+    opened.context.close()
+
+
+def test_the_map_shows_what_became_of_each_image(
+    visit: Visit, browser: sync_api.Browser, own_run: OwnRun
+) -> None:
+    """Also whether a caption of it was rejected."""
+    screened = Visit(browser, screened_run(own_run).written.path)
+
+    def kind(page: sync_api.Page, key: str) -> str:
+        points = "(all, key) => all.find(point => point.title === key).className"
+        return page.locator(".point").evaluate_all(points, key).removeprefix("point ")
+
+    assert "is-in-set is-rejected" == kind(visit.page, CLOSES_SCRIPT)
+    assert "is-duplicate" == kind(visit.page, "copy.png")
+    assert ["is-single", "is-single is-rejected"] == [
+        kind(visit.page, f"single {each}.png") for each in ("a", "b")
+    ]
+    assert "is-screened" == kind(screened.page, "single b.png")
+    screened.context.close()
+
+
+def test_the_first_screen_mixes_the_tightest_sets_with_random_ones(visit: Visit) -> None:
+    """It says which are which, and is filled up with single images."""
+    labels = visit.page.locator(".contact small").all_inner_texts()
+
+    assert ["among the tightest", *["at random"] * 5] == labels
+
+
+def test_a_page_without_its_sources_and_captions_is_readable(
+    browser: sync_api.Browser, own_run: OwnRun
+) -> None:
+    """Long failures are wrapped; what is missing is said."""
+    run, _ = own_run()
+    for job in PROMPTS:
+        path = run.captions_file(job, "files-00000")
+        failed = [
+            Caption(id=each.id, job=job, failure="refused: " + "x" * 500)
+            for each in run.captions(job, "files-00000")
+        ]
+        path.unlink()
+        with JournalWriter(path) as journal:
+            journal.commit(failed)
+        write_jsonl(run.verdicts_file(job, "files-00000"), [])
+    opened = Visit(browser, write_report(context_of(run, prompts=PROMPTS), [], []).path)
+
+    assert "The only one." in opened.page.locator("#sets .section-head p").inner_text()
+    assert "No picture can be shown." == opened.page.locator("#map .none").inner_text()
+    assert 1440 == opened.page.evaluate("document.documentElement.scrollWidth")
+    opened.page.get_by_text("Filter the cards").click()
+    opened.page.get_by_role("button", name="Show all").click()
     assert [] == opened.trouble
     opened.context.close()

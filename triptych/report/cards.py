@@ -54,10 +54,12 @@ class Cards:
         captions: SampledCaptions,
         images: Mapping[str, LocatedImage],
         thumbnails: Thumbnails,
+        set_of: Mapping[str, str],
         scorer: Scorer | None,
     ) -> None:
-        """``scorer``: finds the words that rules object to; None: they aren't marked."""
-        self._context, self._captions, self._scorer = context, captions, scorer
+        """``set_of``: the set of each image that is in one; ``scorer``: finds the words that rules object to;
+        None: they aren't marked."""
+        self._context, self._captions, self._set_of, self._scorer = context, captions, set_of, scorer
         self._images, self._thumbnails = images, thumbnails
 
     def sets(
@@ -68,7 +70,6 @@ class Cards:
         thresholds: Thresholds,
     ) -> list[SetShown]:
         """One card per set. ``nearness`` is in the order of ``drawn``; ``jobs`` are those on sets."""
-        set_of = self._sets_of([found for found in nearness.outsiders if found is not None])
         cards = []
         for number, (image_set, how) in enumerate(drawn):
             outsider, within = nearness.outsiders[number], nearness.within[number]
@@ -84,7 +85,7 @@ class Cards:
                         for key, why in zip(image_set.keys, why_joined(within), strict=True)
                     ],
                     captions=[self._shown(job, image_set.id, len(image_set.keys)) for job in jobs],
-                    left_out=None if outsider is None else self._left_out(outsider, thresholds, set_of),
+                    left_out=None if outsider is None else self._left_out(outsider, thresholds),
                 )
             )
         return cards
@@ -186,18 +187,13 @@ class Cards:
             text=texts[identifier],
         )
 
-    def _left_out(self, outsider: Outsider, thresholds: Thresholds, set_of: Mapping[str, str]) -> LeftOut:
+    def _left_out(self, outsider: Outsider, thresholds: Thresholds) -> LeftOut:
         return LeftOut(
             picture=self._thumbnails.number_of(outsider.image),
             min_cosine_similarity=round(float(outsider.cosines.min()), 3),
             weakest_member=int(outsider.cosines.argmin()),
-            why=why_left_out(outsider, thresholds, set_of.get(outsider.image.record.key)),
+            why=why_left_out(outsider, thresholds, self._set_of.get(outsider.image.record.key)),
         )
-
-    def _sets_of(self, outsiders: Sequence[Outsider]) -> dict[str, str]:
-        """The set of each outsider that is in one."""
-        keys = {outsider.image.record.key for outsider in outsiders}
-        return {key: each.id for each in self._context.folder.sets() for key in each.keys if key in keys}
 
     def _picture(self, record: ImageRecord) -> int:
         return self._thumbnails.number_of(self._images[record.key])

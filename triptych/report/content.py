@@ -293,8 +293,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     throughput: Throughput
     beside: Beside | None = None
     pictures: list[Picture] = []
-    map: list[tuple[float, float]] = []
-    """The position of each picture on the map: x and y, from 0 to 1."""
+    map: list[tuple[float, float, str]] = []
+    """Each picture's position on the map, x and y from 0 to 1, and what became of the image: ``in-set``,
+    ``single``, ``duplicate`` or ``screened``."""
     reasons: tuple[str, ...] = REASONS
     """Why a caption may be bad."""
     live: bool = False

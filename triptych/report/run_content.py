@@ -61,8 +61,10 @@ def scorer_of(run: Run) -> Scorer:
 
 def cautions_of(run: Run) -> Iterator[str]:
     """Warnings for the top of the page."""
-    if is_embedded(run.config.captioning.model) or is_embedded(run.config.embedding.model):
+    if is_embedded(run.config.captioning.model):
         yield CAUTION
+    elif is_embedded(run.config.embedding.model):
+        yield "the embedded nano encoder knows only the demo's drawn scenes: its sets of others mean little"
     for stage, why in stale_stages(run.folder).items():
         yield f"{with_verb(stage, 'are')} stale: {why}; {makes_again(stage, run.path)}"
     unfinished = [name for name in STAGE_NAMES if not run.folder.is_finished(name)]

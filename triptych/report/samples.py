@@ -127,7 +127,7 @@ class SampledCaptions:
         self._failures: dict[tuple[str, str], Draw[tuple[str, str]]] = {}
         self.rule_counts = CountsOfRules(context.folder.rule_scores())
         self.made: dict[tuple[str, str], int] = {}
-        """By job and shard: how many captions, failed ones among them."""
+        """By job and shard: how many captions."""
 
     def read(self, ledger: Ledger) -> None:
         """Pass over the captions of all jobs.
@@ -171,19 +171,17 @@ class SampledCaptions:
         strata = Strata(self._context, [job] if draws_singles else [])
         with self._context.progress.task(f"report {job.name}", planned, "captions") as task:
             for shard, all_planned in self._context.plan(job).read_all(verdicts=True):
-                made = 0
                 for each in all_planned:
                     if each.caption is None:
                         continue
-                    made += 1
                     self._see(job, each.target, each.caption, each.verdict)
                     record = each.target.images[0]
                     if draws_singles and (stratum := strata.of(record.key)) is not None:
                         shown = caption_shown(job, each.caption, each.verdict)
                         singles.offer(record.key, stratum, (record, shown))
-                if made:
-                    self.made[job.name, shard] = made
-                task.advance(made)
+                if captioned := sum(each.is_captioned for each in all_planned):
+                    self.made[job.name, shard] = captioned
+                task.advance(len(all_planned))
         if draws_singles:
             self._singles = [record for record, _ in singles.taken()]
             self._shown |= {shown.id: shown for _, shown in singles.taken()}

@@ -13,7 +13,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from triptych.report.beside import pairs_of
 from triptych.report.cards import Cards, Thresholds
 from triptych.report.content import Content, FailureShown, Similarity, Throughput
 from triptych.report.identity import beside_of, identity_of, jobs_shown
-from triptych.report.neighbours import CosineHistogram, locate, map_of, measure, unit_vectors
+from triptych.report.neighbours import CosineHistogram, LocatedImage, locate, map_of, measure, unit_vectors
 from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
 from triptych.report.screens import ScreenExamples
 from triptych.report.throughput import throughput_of
@@ -134,7 +134,9 @@ def read_content(
     images_of_sets = [[located.of_key[key] for key in each.item.keys] for each in drawn]
     nearness = measure(run, images_of_sets, located.sample, left_out, progress)
     thumbnails = Thumbnails({shard.name: shard for shard in sources})
-    cards = Cards(context, captions, located.of_key, thumbnails, scorer)
+    keys |= {outsider.image.record.key for outsider in nearness.outsiders if outsider is not None}
+    set_of = {key: each.id for each in run.sets() for key in each.keys if key in keys}
+    cards = Cards(context, captions, located.of_key, thumbnails, set_of, scorer)
     histograms = (
         nearness.by_chance,
         nearness.nearest,
@@ -159,8 +161,21 @@ def read_content(
         failures=_failures(ledger, captions, located.unreadable),
         throughput=_throughput(run, captions),
         pictures=thumbnails.pictures(progress),
-        map=map_of(unit_vectors(run, thumbnails.images)),
+        map=_map(
+            run,
+            thumbnails.images,
+            [(set_of, "in-set"), (sampled.duplicate_keys, "duplicate"), (screens.keys, "screened")],
+        ),
     )
+
+
+def _map(
+    run: RunFolder, images: Sequence[LocatedImage], kinds: Sequence[tuple[Container[str], str]]
+) -> list[tuple[float, float, str]]:
+    """The position and the first matching kind of each image."""
+    places = map_of(unit_vectors(run, images))
+    became = (next((kind for keys, kind in kinds if each.record.key in keys), "single") for each in images)
+    return [(*place, kind) for place, kind in zip(places, became, strict=True)]
 
 
 def _checks(run: RunFolder, job: str) -> list[str]:

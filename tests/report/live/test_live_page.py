@@ -209,3 +209,56 @@ def test_axe_finds_no_accessibility_problem_on_the_live_page(
     context.close()
 
     assert [] == [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]
+
+
+def test_verdicts_that_the_server_could_not_store_are_sent_again(
+    page: sync_api.Page, served: Callable[[Path], str], own_run: Callable[[], tuple[RunFolder, Path]]
+) -> None:
+    """When it answers again, and also after the page was loaded anew. Until then the page says so."""
+    run, _ = own_run()
+    address = served(run.path)
+    stored = run.path / STORED
+    question = page.locator(".question")
+    page.goto(address)
+    page.route("**/state?*", lambda route: route.abort())
+    page.route("**/verdicts", lambda route: route.abort())
+    page.keyboard.press("j")
+    page.keyboard.press("g")
+
+    sync_api.expect(question).to_have_text("1 verdict not stored in the run yet: the server doesn't answer.")
+    assert not stored.exists()
+
+    page.reload()
+    page.unroute("**/verdicts")
+    page.unroute("**/state?*")
+    with page.expect_response("**/verdicts"):
+        pass
+
+    assert ["good"] == [each.verdict for each in read_verdicts(stored).verdicts]
+    sync_api.expect(question).not_to_contain_text("not stored")
+
+
+def test_a_run_without_a_process_has_no_pace(
+    page: sync_api.Page, served: Callable[[Path], str], nasty_run: Shown
+) -> None:
+    """The last minute's pace says nothing about a process that was killed."""
+    job = {"job": "single_en", "planned": 9, "captioned": 3, "failed": 0, "left": 6}
+    paced = job | {"answers_per_s": 2.0, "left_s": 3.0}
+    at_work = "process 1 on a"
+
+    def answer(route: sync_api.Route) -> None:
+        state = route.fetch().json()
+        other = job | {"job": "multi_en", "answers_per_s": None, "left_s": None}
+        route.fulfill(json=state | {"at_work": at_work, "jobs": [paced, other]})
+
+    page.route("**/state?*", answer)
+    page.goto(served(nasty_run.run.path))
+    rows = page.locator(".live-jobs")
+
+    sync_api.expect(rows).to_contain_text("3 of 9 · 2.0/s · 3 s left")
+    assert "At work · more than 3 s left" in page.locator(".live-status").inner_text()
+
+    at_work = ""
+
+    sync_api.expect(rows).not_to_contain_text("/s")
+    assert "left" not in page.locator(".live-status").inner_text()

@@ -38,7 +38,7 @@ const beside = (() => {
     node.addEventListener("pointerdown", () => review.go(units.indexOf(unit), false));
     units.push(unit);
     pairUnits.push(unit);
-    filters.describe(node, { jobs: [pair.job], rules: [], lengths: pair.texts.map((text) => text.length), pictures: pair.pictures });
+    filters.describe(node, { jobs: [pair.job], rules: [], states: [], lengths: pair.texts.map((text) => text.length), pictures: pair.pictures });
     const names = pair.swapped ? [...shown.names].reverse() : shown.names;
     return fill(node, {}, [
       el("header", {}, ordinal(id, number), el("span.language", {}, jobLabel(pair.job)), name(pair.key)),

@@ -72,7 +72,7 @@ const setCard = (set, number) => {
       set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture, pictures),
         el("figcaption", {}, keyOf(picture), el("small", {}, set.why_joined[i])))),
       set.left_out && el("figure.left-out", {}, el("span.badge", {}, "left out"), thumbnail(set.left_out.picture, pictures),
-        el("figcaption", {}, keyOf(set.left_out.picture), el("small", {}, set.left_out.why)))), similarityMatrix(set.cosine_similarities)),
+        el("figcaption", {}, keyOf(set.left_out.picture), el("small", {}, set.left_out.why)))), set.pictures.length > 2 && similarityMatrix(set.cosine_similarities)),
     el("div.captions", {}, set.captions.map((caption) => captionBlock(caption, set.how))),
   ]);
 };
@@ -112,7 +112,7 @@ const ruleBlock = (rule) => {
   const fixed = rule.jobs.filter((counts) => !counts.scores);
   return el("div.rule", {},
     el("h3", {}, words(rule.rule), el("small", {}, caught
-      ? `${counted(caught, "caption")} rejected, the first reason of ${count(first)}`
+      ? `rejects ${counted(caught, "caption")}, and is the recorded reason for ${count(first)}`
       : "nothing rejected")),
     el("div.curves", {}, movable.map((counts) => thresholdCurve(rule.rule, counts.scores, jobLabel(counts.job), ledger.jobs[counts.job].captioned || 0, OF_CAPTIONS)),
       fixed.length > 0 && el("p.without-threshold", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), ` rejected, ${count(counts.alone)} by this rule alone`]), ".")),

@@ -4,23 +4,23 @@ const CONTACTS = 6;
 
 const keptText = (captions) => captions.find((caption) => caption.state === "kept") ?? captions.find((caption) => caption.text);
 
-// Half of them the tightest sets, half as drawn; single images if there are no sets.
+// Half of them the tightest sets, half drawn at random; single images if there are too few sets.
 const contacts = () => {
   const good = content.sets.filter((set) => set.pictures.every((number) => content.pictures[number].url));
   const best = [...good].sort((a, b) => weakest(b) - weakest(a)).slice(0, CONTACTS / 2);
   const drawn = good.filter((set) => !best.includes(set)).slice(0, CONTACTS - best.length);
-  const sets = [...best, ...drawn].map((set) => ({ id: anchor("set", set.id), pictures: set.pictures, caption: keptText(set.captions) }));
-  if (sets.length) return sets;
-  return content.singles.filter((each) => content.pictures[each.picture].url).slice(0, CONTACTS).map((each) => (
-    { id: anchor("image", content.pictures[each.picture].key), pictures: [each.picture], caption: keptText(each.captions) }));
+  const sets = [...best, ...drawn].map((set) => ({ id: anchor("set", set.id), pictures: set.pictures, caption: keptText(set.captions), why: best.includes(set) ? "among the tightest" : "at random" }));
+  const singles = content.singles.filter((each) => content.pictures[each.picture].url).map((each) => (
+    { id: anchor("image", content.pictures[each.picture].key), pictures: [each.picture], caption: keptText(each.captions), why: "at random" }));
+  return [...sets, ...singles].slice(0, CONTACTS);
 };
 
-const contactTile = ({ id, pictures, caption }) => el("a.contact", { href: `#${id}` },
+const contactTile = ({ id, pictures, caption, why }) => el("a.contact", { href: `#${id}` },
   el("span.contact-pictures", {}, pictures.map((number) => {
     const { url, key, width_px: width, height_px: height } = content.pictures[number];
     return el("img", { src: url, alt: key, style: { "flex-grow": (width / height).toFixed(2) } });
   })),
-  caption && el("span.contact-text", { lang: caption.language, dir: "auto" }, caption.text));
+  el("span.contact-text", { lang: caption?.language, dir: "auto" }, el("small", {}, why), caption?.text));
 
 const contactSheet = () => {
   const tiles = contacts().map(contactTile);

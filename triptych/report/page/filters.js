@@ -1,16 +1,17 @@
 // Filters: which cards are shown, by job, rule, size, cosine, length, or by a selection on the map.
 
 const filters = (() => {
-  const facts = new WeakMap();  // of a card: jobs, rules, pictures, size, cosine, lengths
+  const facts = new WeakMap();  // of a card: jobs, rules, states, pictures, size, cosine, lengths
   const chosen = new Map();  // by group, the options that are pressed
   let pictures = null;  // those chosen on the map
-  let clearMap = null;
+  let clearMap = () => {};
   const output = el("output", {});
 
   const describe = (card, fact) => { facts.set(card, fact); return card; };
   const of = (captions) => ({
     jobs: captions.map((caption) => caption.job),
     rules: captions.flatMap((caption) => caption.rules),
+    states: captions.flatMap((caption) => [caption.state, caption.removed?.length > 0 && "repaired", caption.edited && "edited"].filter(Boolean)),
     lengths: captions.filter((caption) => caption.text).map((caption) => caption.text.length),
   });
 
@@ -33,6 +34,7 @@ const filters = (() => {
     return [
       ["job", content.jobs.map((job) => [job.label, (fact) => fact.jobs.includes(job.name)])],
       ["rule", rules.map((rule) => [words(rule), (fact) => fact.rules.includes(rule)])],
+      ["caption", [...new Set(of(captions).states)].map((state) => [state, (fact) => fact.states.includes(state)])],
       ["images in the set", sizes.map((size) => [String(size), (fact) => fact.size === size])],
       ["least cosine in the set", thirds(content.sets.map(weakest), (value) => value.toFixed(2)).map(([label, fits]) => [label, (fact) => fact.cosine !== undefined && fits(fact.cosine)])],
       ["characters of a caption", thirds(captions.map((caption) => caption.text.length).filter(Boolean), count).map(([label, fits]) => [label, (fact) => fact.lengths.some(fits)])],

@@ -47,27 +47,29 @@ const live = (() => {
 
   const pace = (value) => (value === null ? "" : value >= 10 ? `${count(Math.round(value))}/s` : `${value.toFixed(1)}/s`);
   const duration = (value) => (value < 100 ? `${Math.round(value)} s` : value < 5940 ? seconds(value) : value < 172800 ? `${(value / 3600).toFixed(1)} h` : `${(value / 86400).toFixed(1)} days`);
-  const jobRow = (job) => el("div.bar", {},
+  // If no process works on the run, there is no pace.
+  const jobRow = (job, isAtWork) => el("div.bar", {},
     el("span.bar-label", {}, jobLabel(job.job)),
     el("span.bar-track", {}, el("span.bar-fill", { style: { width: `${(100 * (job.captioned || 0)) / Math.max(1, job.planned || 0)}%` } })),
     el("span.bar-count", {}, `${count(job.captioned)} of ${count(job.planned)}`,
-      el("small", {}, [job.left > 0 && pace(job.answers_per_s), job.left > 0 && job.left_s !== null && `${duration(job.left_s)} left`, job.failed > 0 && `${count(job.failed)} failed`].filter(Boolean).map((part) => ` · ${part}`))));
+      el("small", {}, [isAtWork && job.left > 0 && pace(job.answers_per_s), isAtWork && job.left > 0 && job.left_s !== null && `${duration(job.left_s)} left`, job.failed > 0 && `${count(job.failed)} failed`].filter(Boolean).map((part) => ` · ${part}`))));
 
   const since = Object.values(ledger.jobs).reduce((sum, counts) => sum + (counts.captioned || 0), 0);
   const describe = (state) => {
-    const left = state.jobs.some((job) => job.left > 0);
+    const left = state.at_work ? state.jobs.filter((job) => job.left > 0) : [];
+    const known = left.filter((job) => job.left_s !== null);
     const made = state.jobs.reduce((sum, job) => sum + (job.captioned || 0), 0);
     status.replaceChildren();
     fill(status, {}, [
       el(`b.${state.at_work ? "at-work" : "at-rest"}`, { title: state.at_work }, state.at_work ? "At work" : "No process works on it"),
-      left && state.left_s !== null && ` · ${duration(state.left_s)} left`,
+      known.length > 0 && ` · ${known.length < left.length ? "more than " : ""}${duration(known.reduce((sum, job) => sum + job.left_s, 0))} left`,
       ` · ${count(state.images.found)} images, ${count(made)} captions`,
       state.counted_s_ago !== null && ` as noted ${duration(state.counted_s_ago)} ago`,
       made > since && content.pictures.length > 0 && [" · ", el("a", { href: "" }, `${counted(made - since, "caption")} since the samples below were drawn: draw again`)],
       state.trouble && el("span.trouble", {}, ` · ${state.trouble}`),
     ]);
     stages.replaceChildren(...state.stages.map((stage) => el(`span.tag.${stage.state.replaceAll(" ", "-")}`, {}, `${stage.name}: ${stage.state}${stage.note && `, ${stage.note}`}`)));
-    jobs.replaceChildren(...state.jobs.map(jobRow));
+    jobs.replaceChildren(...state.jobs.map((job) => jobRow(job, state.at_work)));
   };
 
   let after = 0;
@@ -81,10 +83,11 @@ const live = (() => {
         failures.prepend(...state.failures.slice(-SHOWN).reverse().map(failed));
         while (failures.childElementCount > SHOWN) failures.lastElementChild.remove();
         failures.previousElementSibling.hidden = !failures.childElementCount;
+        review.sendAgain();
         after = Math.max(after, ...[...state.captions, ...state.failures].map((each) => each.number));
       }
     } catch (error) {
-      status.replaceChildren(el("span.trouble", {}, error.message));
+      status.replaceChildren(el("span.trouble", {}, error.message + (jobs.childElementCount ? " Below is the last answer." : "")));
     }
     setTimeout(poll, EVERY_MS);
   };

@@ -1,14 +1,14 @@
 // The page: its sections in order, the navigation, light and dark.
 
 const sampleNote = (shown, all, what) => {
-  if (!all) return `No ${what.split(",")[0]}.`;
-  if (shown.length >= all) return `All ${count(shown.length)} ${what}.`;
+  if (!shown.length) return `${all ? `None of the ${count(all)}` : "No"} ${what.split(",")[0]}${all ? " is shown yet" : ""}.`;
+  if (shown.length >= all) return all === 1 ? "The only one." : `All ${count(all)} ${what}.`;
   const rareOnes = shown.filter((each) => each.how === "rare").length;
   return `${count(shown.length)} of ${count(all)} ${what}; drawn evenly by a hash of their names, the same ones every time` +
     (rareOnes ? `, except ${rareOnes} that were added because their kind is rare.` : ".");
 };
 
-const searchNote = (flags) => ` Find others by words: triptych search ${quoted(content.identity.name)} "a dog"${flags}`;
+const searchNote = (shown, flags = "") => (shown.length ? ` Find others by words: triptych search ${quoted(content.identity.name)} "a dog"${flags}` : "");
 
 const keptImages = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
 const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
@@ -19,9 +19,9 @@ const SECTIONS = [
   ["funnel", "Funnel", null, "What happened to every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
   ["map", "Map", null, `The ${count(content.pictures.length)} pictures of this page by their embeddings: their first two principal components, spread evenly.`, mapSection],
-  ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets") + searchNote(" --sets"),
+  ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets") + searchNote(content.sets, " --sets"),
     sortableSets],
-  ["singles", "Images", keptImages, sampleNote(content.singles, keptImages, "images, in sets or not, with their captions") + searchNote(""),
+  ["singles", "Images", keptImages, sampleNote(content.singles, keptImages, "images, in sets or not, with their captions") + searchNote(content.singles),
     () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of images yet."))],
   ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are found last, don't count there.", rulesSection],
   ["screened", "Screened out", total(ledger.images.screened), "Images that are neither in a set nor captioned, by screen. Move a threshold to see what another one would leave out; to make the sets with it, set it and add --fresh sets.", screensSection],
@@ -80,7 +80,8 @@ const watcher = new IntersectionObserver((entries) => {
     if (!entry.isIntersecting) continue;
     links.forEach((link, id) => link.classList.toggle("here", id === entry.target.id));
     const link = links.get(entry.target.id);
-    link.parentElement.scrollLeft = link.offsetLeft - 40;  // on narrow screens the links are one line that scrolls
+    // On narrow screens the links are one line that scrolls, beside the search.
+    link.parentElement.scrollLeft = link.offsetLeft - search.node.offsetWidth;
   }
 }, { rootMargin: "-10% 0px -80% 0px" });
 document.querySelectorAll("section.section").forEach((each) => watcher.observe(each));

@@ -6,11 +6,18 @@ const inside = ([x, y], outline) => outline.reduce((is, [x1, y1], i) => {
   return (y1 > y) !== (y2 > y) && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1 ? !is : is;
 }, false);
 
+const KINDS = [["in-set", "in a set"], ["single", "single"], ["duplicate", "duplicate"], ["screened", "screened out"], ["rejected", "a caption of it is rejected"]];
+
 const mapSection = () => {
   const MOVED_PX = 6;
   const setOf = new Map(content.sets.flatMap((set, number) => set.pictures.map((picture) => [picture, number])));
-  const copies = new Set(content.duplicates.map((pair) => pair.picture));
+  const rejected = new Set([
+    ...content.rules.flatMap((rule) => rule.examples.flatMap((each) => each.pictures)),
+    ...[...content.sets, ...content.singles].filter((card) => card.captions.some((caption) => caption.state === "rejected"))
+      .flatMap((card) => card.pictures ?? [card.picture]),
+  ]);
   const all = content.map.map((_, number) => number).filter((number) => content.pictures[number].url);
+  if (!all.length) return el("p.none", {}, "No picture can be shown.");
   const points = new Map();
   const chosen = new Set();
   const together = (number) => (setOf.has(number) ? content.sets[setOf.get(number)].pictures : [number]);
@@ -62,9 +69,8 @@ const mapSection = () => {
 
   for (const number of all) {
     const { url, key } = content.pictures[number];
-    const [across, down] = content.map[number];
-    const kind = setOf.has(number) ? "in-set" : copies.has(number) ? "copy" : "alone";
-    const point = el(`button.point.${kind}`, {
+    const [across, down, kind] = content.map[number];
+    const point = el(`button.point.is-${kind}${rejected.has(number) ? ".is-rejected" : ""}`, {
       type: "button", "aria-label": key, title: key, style: { left: `${100 * across}%`, top: `${100 * down}%` },
       onclick: (event) => {
         if (drawing()) return;
@@ -83,6 +89,6 @@ const mapSection = () => {
   } }, "Draw with a finger");
   fill(field, {}, [...points.values(), svg("svg", { class: "lasso", viewBox: "0 0 1000 1000", preserveAspectRatio: "none", "aria-hidden": "true" }, line)]);
   return el("figure.map", {}, bar, field,
-    el("figcaption", {}, el("i.key.in-set"), "in a set", el("i.key.alone"), "not in one of the sets shown", el("i.key.copy"), "duplicate", pen,
+    el("figcaption", {}, KINDS.map(([kind, label]) => [el(`i.key.is-${kind}`), label]), pen,
       el("span.how", {}, "Draw a line around pictures, or click them with shift, to choose some.")));
 };

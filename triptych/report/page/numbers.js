@@ -12,7 +12,7 @@ const keyNumbers = () => {
     [count(images.duplicates && total(images.duplicates)), "duplicates"],
     [count(sum("captioned")), "captions made"],
     [judged ? count(kept) : "–", "captions kept", judged ? percent(kept, sum("captioned")) : ""],
-    [seconds(content.throughput.stages.reduce((all, stage) => all + stage.seconds, 0)), "recorded time"],
+    [seconds(content.throughput.stages.reduce((all, stage) => all + stage.seconds, 0)), "run time"],
   ];
   return el("dl.key-numbers", {}, cells.map(([value, label, note]) =>
     el("div", {}, el("dt", {}, label, note && `, ${note}`), el("dd", {}, value))));
@@ -33,7 +33,8 @@ const failuresSection = () => content.failures.length
       el("td", {}, each.where === "images" ? "unreadable images" : `${jobLabel(each.where)} captions`),
       el("td", {}, el("b", {}, each.name)),
       el("td.number", {}, count(each.count)),
-      el("td", {}, each.examples.map(([id, reason]) => el("div.example", {}, name(id), el("small", {}, reason))))))))
+      el("td", {}, [...Map.groupBy(each.examples, ([, reason]) => reason)].map(([reason, alike]) =>
+        el("div.example", {}, el("div", {}, alike.map(([id]) => el("div", {}, name(id)))), el("small", {}, reason))))))))
   )
   : el("p.none", {}, "Nothing failed: every file could be read, every request was answered.");
 

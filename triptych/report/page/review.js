@@ -10,9 +10,12 @@ const review = (() => {
   const verdicts = new Map(content.verdicts.map((verdict) => [`${verdict.kind}\n${verdict.job || ""}\n${verdict.key}`, verdict]));
   let current = -1;
   let kept = true;
+  const unsent = new Set();  // items whose verdicts the server hasn't stored yet
   try {
     for (const [item, verdict] of Object.entries(JSON.parse(stored.read(storageKey)) || {})) {
-      if (!(verdicts.get(item)?.time > verdict.time)) verdicts.set(item, verdict);
+      if (verdicts.get(item)?.time >= verdict.time) continue;
+      verdicts.set(item, verdict);
+      unsent.add(item);
     }
   } catch { /* something else is stored there */ }
   const valid = (item) => (verdicts.get(item)?.verdict === "withdrawn" ? undefined : verdicts.get(item));
@@ -48,6 +51,7 @@ const review = (() => {
     bar.where.textContent = current < 0 ? counted(units.length, "item") : `${current + 1} / ${units.length}`;
     bar.question.textContent = !kept
       ? "Your verdicts can't be stored: download them before you close."
+      : content.live && unsent.size ? `${counted(unsent.size, "verdict")} not stored in the run yet: the server doesn't answer.`
       : current < 0 ? "Read with j and k, judge with g and b." : question(units[current].kind);
   };
 
@@ -74,10 +78,17 @@ const review = (() => {
     const verdict = { report: content.identity.report, kind, key, job, ...fields, of: unit.caption?.digest ?? "", drawn, time: new Date().toISOString() };
     verdicts.set(unit.item, verdict);
     kept = stored.write(storageKey, JSON.stringify(Object.fromEntries(verdicts)));
-    if (content.live) live.send(verdict).then((isStored) => { kept = isStored; describe(); });
+    if (content.live) send(unit.item);
     paint(unit);
     describe();
   };
+
+  const send = async (item) => {
+    unsent.delete(item);
+    if (!await live.send(verdicts.get(item))) unsent.add(item);
+    describe();
+  };
+  const sendAgain = () => unsent.forEach(send);
 
   // If there is no current unit, or a search has hidden it, only select one that is shown.
   const onCurrent = (act) => {
@@ -157,5 +168,5 @@ const review = (() => {
       button([el("span.wide", {}, "Download"), el("span.narrow", {}, "↓")], "verdicts as JSON Lines, for triptych report or filter --verdicts", download, ".download"));
   };
 
-  return { go, judge, textOf, sort, dock };
+  return { go, judge, textOf, sort, dock, sendAgain };
 })();

@@ -74,6 +74,6 @@ const search = (() => {
     if (ranges.length) CSS.highlights.set("found", new Highlight(...ranges));
   };
 
-  box.addEventListener("input", apply);
+  box.addEventListener("input", () => { apply(); scrollTo(0, 0); });  // what is found comes first
   return { node: el("div.search", { role: "search" }, box, found), focus: () => box.focus(), apply };
 })();

@@ -120,9 +120,10 @@ def _sampled(path: Path, size_bytes: int) -> str:
 
 
 def model_identity(model: str) -> str:
-    """A hub id or served name unchanged; for a folder, its name and a hash over its files without documentation.
+    """A hub id or served name unchanged; for a folder, its name and a hash over its files.
 
-    So a folder may move, but captions of a retrained model aren't mixed with the old ones.
+    So a folder may move, but captions of a retrained model aren't mixed with the old ones. Documentation
+    doesn't count.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():

@@ -46,7 +46,8 @@ _LIST_OF_KNOWN_FIELDS = re.compile(
 """What follows is a server's list of the fields that it accepts."""
 
 _UNKNOWN_FIELD = re.compile(
-    r"\bunexpected keyword|additional ?propert|\b(?:is|are) (?:unsupported|deprecated)|\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|extra) (?:\w+ )?"
+    r"\bunexpected keyword|additional ?propert|\b(?:is|are) (?:unsupported|deprecated)"
+    r"|\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|extra) (?:\w+ )?"
     r"(?:argument|field|input|key|name|option|param|propert)"
     r"|cannot find field|\bnot (?:be )?(?:support|permit|allow|recogni[sz]ed)|n['’]t support|不支持",
     re.IGNORECASE,

@@ -38,9 +38,9 @@ EXCERPT_CHARS = 300
 """How much of an answer a message quotes."""
 
 _A_SIZE = re.compile(
-    r"context|tokens?(?![a-z_])|prompt|inputs?\b(?! validation)|sequence|payload|request (?:size|too)|messages\b"
-    r"|received message|message (?:size|is too|larger)|(?<![</])body|entity|length|\bsize\b|images?\b|pixels|patches|upload"
-    r"|\bfile\b|data-?uri|characters|kv[ _]?(?:cache|blocks)|seq_len"
+    r"context|tokens?(?![a-z_])|prompt|inputs?\b(?! validation)|sequence|payload|request too|messages\b"
+    r"|received message|message (?:is too|larger)|(?<![</])body|entity|length|\bsize\b|images?\b|pixels"
+    r"|patches|upload|\bfile\b|data-?uri|characters|kv[ _]?(?:cache|blocks)|seq_len"
     r"|上下文|长度|请求体|输入|コンテキスト|入力|컨텍스트|입력|提示词|图[片像]|文件|entrada|контекст|запрос",
     re.IGNORECASE,
 )
@@ -68,7 +68,8 @@ _TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above
 _NOT_IN_SIZE_UNITS = r"(?![^.;]*(?:pixel|token|byte|[mk]i?b\b|context|size|length|large|resolution|prompt))"
 
 _ABOUT_NUMBERS = re.compile(
-    r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix|data|size|file)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
+    r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix|data|size|file)[^.;]){0,40}"
+    r"\b(?:per (?:request|prompt)|in one|limit)"
     r"|\b(?:at most|up to|than|of|exceeds?|only) (?:the )?\d+ (?:image|picture|multi\w*)s?\b(?! token| patch)"
     r"|(?:too many|number of) (?:\w+ )?(?:image|picture|item)s?\b(?! token| patch)"
     r"|\b(?:image|picture)s? (?:count|number)|(?:single|one|multiple|several) images?\b"

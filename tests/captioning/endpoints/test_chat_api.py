@@ -86,7 +86,7 @@ HALVES = (
         (events(piece("A red kite."), end=b"data: [done]"), "A red kite."),
         (events(KITE, {"choices": [{"delta": {}, "stop_reason": "end_turn"}]}, end=b""), "A kite."),
         (events(KITE, {"choices": [{"index": 1, "delta": {"content": "B."}}]}), "A kite."),
-        (events({"choices": [{"delta": {"content": "A kite.", "finish_reason": "stop"}}]}, end=b""), "A kite."),
+        (events({"choices": [{"delta": {"content": "A kite.", "stop_reason": "eos"}}]}, end=b""), "A kite."),
         (events({"choices": [{"index": 1, **KITE["choices"][0]}]}), "A kite."),
         (events({"choices": [{"index": "0", **KITE["choices"][0]}]}), "A kite."),
         (events({"code": 0, "data": KITE}), "A kite."),

@@ -89,14 +89,14 @@ TOO_LONG = {
     "you": "You have more than 8192 tokens in the prompt",
     "pictures in Chinese": "图片数据过大",
     "a size of images": "total size of images exceeds the maximum of 20 MB",
-    "vLLM, parameter": "You passed 15361 input tokens. However, the model's context length is only 4096 tokens.",
+    "vLLM, parameter": "You passed 15361 tokens. However, the model's context length is only 4096 tokens.",
     "llama.cpp, no shift": "context shift is disabled",
     "LM Studio, reached": "Reached context length of 4096 tokens with this model",
     "DashScope, data": "Exceeded limit on max bytes per data-uri item : 10485760",
     "DashScope, file": "Multimodal file size is too large",
     "DashScope, total": "The total size of the request exceeds 6MB",
-    "Bedrock, schema": "#/messages/0/content/0: expected maxLength: 20000000, actual: 2512312, please reformat"
-    " your input and try again.",
+    "Bedrock, schema": "#/messages/0/content/0: expected maxLength: 20000000, actual: 2512312, please"
+    " reformat your input and try again.",
     "nginx, log": "client intended to send too large body: 2000000 bytes",
     "gRPC, short": "stream error: message larger than max (5000000 vs. 4194304)",
     "patches": "num_patches 60 exceeds max_num_patches 40",

@@ -91,7 +91,7 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
         raise
     sync_directory(run.export_folder.parent)
     shutil.rmtree(replaced, ignore_errors=True)
-    run.finish_stage(run.export_stage, wrote=_digests_of_files(run))
+    run.finish_stage(run.export_stage, wrote=_digests_of_files(run, run.export_folder))
     return True
 
 
@@ -146,6 +146,8 @@ def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> P
                 (building / f"{job_name}.{part}.part").rename(building / name)
         _describe(building, context, config, written, ledger)
         sync_directory(building)
+        run.run_file.stages[run.export_stage].wrote |= _digests_of_files(run, building)
+        run.save()  # else, after a kill, a damaged manifest would make these files look foreign
         return _replace_folder(run.export_folder, building)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
@@ -215,9 +217,8 @@ def _checks(context: RunContext) -> dict[str, JobChecks]:
     return {job: msgspec.structs.replace(each, made_of=None) for job, each in found.items()}
 
 
-def _digests_of_files(run: RunFolder) -> dict[str, str]:
-    """The SHA-256 of each file of the export, by its path below the run folder."""
-    folder = run.export_folder
+def _digests_of_files(run: RunFolder, folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of the export, which is built in ``folder``, by its path below the run folder."""
     hashes = {name: entry.sha256 for name, entry in read_manifest(folder).files.items()}
     hashes[MANIFEST_NAME] = sha256_of(folder / MANIFEST_NAME)
     return {f"{run.export_stage}/{name}": sha256 for name, sha256 in hashes.items()}

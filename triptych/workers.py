@@ -99,21 +99,20 @@ def _state(beat: Heartbeat, now: float) -> WorkerState:
         state = "silent"
     else:
         state = "at work" if beat.unit else "waits"
-    seconds = beat.recent_s
     return WorkerState(
         worker=beat.worker,
         purpose=beat.purpose,
         host=beat.host,
         pid=beat.pid,
         state=state,
-        seconds=beat.at - beat.began_at,
+        seconds=max(0.0, beat.at - beat.began_at),
         silent_s=silent_s,
         unit=beat.unit,
         unit_s=max(0.0, beat.at - beat.unit_since) if beat.unit else 0.0,
         units=beat.units,
         items=beat.items,
-        items_per_s=beat.recent_items / seconds if seconds else 0.0,
-        units_per_h=3600 * beat.recent_units / seconds if seconds else 0.0,
+        items_per_s=beat.recent_items / beat.recent_s if beat.recent_s else 0.0,
+        units_per_h=3600 * beat.recent_units / beat.recent_s if beat.recent_s else 0.0,
         in_flight=beat.in_flight,
         slots=beat.slots,
         endpoints=beat.endpoints,

@@ -417,6 +417,32 @@ def test_an_export_with_other_files_in_it_is_not_replaced(judged_run, export) ->
     assert export(run, prefix="other")
 
 
+@pytest.mark.parametrize(
+    "killed_in", ["triptych.export.stage._describe", "triptych.runs.folder.RunFolder.finish_stage"]
+)
+def test_an_export_killed_with_a_damaged_manifest_knows_its_own_files(
+    judged_run, export, monkeypatch: pytest.MonkeyPatch, killed_in: str
+) -> None:
+    """Killed before or after the folder is replaced: neither the old nor the new files look like a user's."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    run = judged_run()
+    export(run)
+    run.fresh_stages.add("export")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(RunFolder, "restore_stage", lambda *_: None)  # a killed process doesn't get there
+        patched.setattr(killed_in, kill)
+        export(run, prefix="other")
+    (run.export_folder / "manifest.json").write_bytes(b"\xff")
+
+    assert export(RunFolder.open(run.path), prefix="other")
+
+
 def test_a_file_in_place_of_the_export_folder_is_not_replaced(judged_run, export) -> None:
     """Even if the run has had an export there."""
     run = judged_run()

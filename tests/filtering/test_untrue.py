@@ -78,7 +78,9 @@ def test_filtering_is_refused_if_answers_of_the_checker_are_missing(checked: Che
     stage = FilterStage(checked.context, FilteringConfig(grounding=False))
 
     for act in (stage.write_verdicts, stage.count, lambda: stage.find(before[0].id)):
-        with pytest.raises(SetupError, match=r"checks of single_en: 0 of 26 answers are there; restore them"):
+        with pytest.raises(
+            SetupError, match=r"checks of single_en: answers are missing from .*; restore them"
+        ):
             act()
     assert before == [v for s in checked.run.shards() for v in checked.run.verdicts("single_en", s)]
 

@@ -65,6 +65,18 @@ def test_an_incomplete_verdict_is_removed_when_the_next_is_stored(tmp_path: Path
     assert (["set_1", "set_3"], 0) == ([each.key for each in read.verdicts], read.damaged)
 
 
+def test_a_stored_verdict_with_a_flipped_bit_does_not_count(tmp_path: Path) -> None:
+    """Each line of the run's own file has a checksum; the others count."""
+    for number in range(3):
+        append_verdict(tmp_path, decode_verdict(line(number, True).encode()))
+    stored = tmp_path / STORED
+    stored.write_bytes(stored.read_bytes().replace(b"set_1", b"set_3"))
+
+    read = read_verdicts(stored, "r1")
+
+    assert (["set_0", "set_2"], 1) == ([each.key for each in read.verdicts], read.damaged)
+
+
 def test_each_kind_has_its_own_precision(tmp_path: Path) -> None:
     """A precision of sets says nothing about captions."""
     path = tmp_path / "v.jsonl"

@@ -9,7 +9,7 @@ import pytest
 from triptych.executors import Channel, Progressed, Work
 from triptych.executors.local import LocalExecutor
 from triptych.runs.executor_heartbeats import with_heartbeats
-from triptych.runs.heartbeats import Heartbeat, HeartbeatWriter, read_heartbeats
+from triptych.runs.heartbeats import EngineStatus, Heartbeat, HeartbeatWriter, read_heartbeats
 
 
 class Advanced(tuple[int]):
@@ -75,6 +75,18 @@ def test_work_continues_if_heartbeats_cannot_be_written(tmp_path: Path) -> None:
 
     with with_heartbeats(LocalExecutor, tmp_path)("ab", counts_items, purpose="counts") as executor:
         assert 12 == len(list(executor.run(range(6))))
+
+
+def test_a_clock_that_is_set_back_changes_no_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates are measured by another clock."""
+    with HeartbeatWriter(tmp_path, "counts", "a", lambda: EngineStatus(time.monotonic(), 1)) as heartbeat:
+        heartbeat.advance(7)
+        monkeypatch.setattr(time, "time", lambda: 1000.0)
+
+    (beat,) = read_heartbeats(tmp_path)
+    assert 1000 == beat.at
+    assert 0 < beat.recent_s < 60
+    assert 1 == pytest.approx(beat.in_flight, abs=0.2)
 
 
 def test_a_damaged_heartbeat_is_skipped(tmp_path: Path) -> None:

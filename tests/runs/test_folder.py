@@ -67,3 +67,13 @@ def test_the_name_of_a_shard_may_contain_folders(tmp_path: Path) -> None:
         write_jsonl(run.images_file(name), [])
 
     assert ["a", "sub/b"] == run.shards()
+
+
+def test_a_damaged_record_is_named_when_the_first_image_is_read(tmp_path: Path) -> None:
+    """Nothing else has looked at the file before."""
+    run = RunFolder.create_or_open(tmp_path)
+    run.images_file("a").parent.mkdir()
+    run.images_file("a").write_bytes(b'{"key": 7}\n')
+
+    with pytest.raises(SetupError, match=r"images/a\.jsonl, line 1: .*`triptych repair` sets it aside"):
+        run.first_image("a")

@@ -4,8 +4,8 @@
     RUN/checks/<job>/<checker>/checker.json     the checker's settings and prompt
 
 Comes in: a run folder. Goes out: checks by caption. Each checker has its own folder. run.json names the
-current one, which changes when all of its questions are answered, and how many answers it had then: fewer are
-an error. A check counts only for the caption text and the images that it was made with. Not its job: making
+current one, which changes when all of its questions are answered, and the sizes of its journals then: a smaller
+one is an error. A check counts only for the caption text and the images that it was made with. Not its job: making
 checks (see captioning.checking).
 """
 
@@ -25,7 +25,7 @@ from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import make_folder, written_whole
 from triptych.runs.plan import Target
 from triptych.runs.shares import in_words
-from triptych.runs.stage_record import AnswersLeft, Extent, JobChecks, Setting
+from triptych.runs.stage_record import JobChecks, Setting
 
 FOLDER = "checks"
 FILE_NAME = "checker.json"
@@ -75,17 +75,16 @@ def use_checks(run: RunFolder, job: str, checker: Checker) -> None:
 
 
 def note_outcome(run: RunFolder, job: str, found: JobChecks) -> None:
-    """Store the outcome of the current checks of ``job``, and how many there are."""
+    """Store the outcome of the current checks of ``job``, and the sizes of their journals."""
     run.run_file.checked[job] = found
-    extent = _extent(run, job)
-    run.run_file.checks_left[job] = AnswersLeft(extent.files, extent.size_bytes, _count_answers(run, job))
+    run.run_file.answers_left[job] = _journal_sizes(run, job)
     run.save()
 
 
 def forget_outcome(run: RunFolder, job: str) -> None:
     """Forget the outcome of the checks of ``job``, as the checker has changed or answers were set aside."""
     run.run_file.checked.pop(job, None)
-    run.run_file.checks_left.pop(job, None)
+    run.run_file.answers_left.pop(job, None)
     run.save()
 
 
@@ -108,13 +107,15 @@ def _ask_again(run: RunFolder) -> str:
 
 
 def lost_answers(run: RunFolder, jobs: Iterable[str]) -> dict[str, str]:
-    """The jobs with fewer answers than after their last check, with a message. Compares sizes of journals."""
+    """The jobs that have lost answers since their last check, with a message. Compares sizes of journals."""
     lost: dict[str, str] = {}
     for job in jobs:
-        left, now = run.run_file.checks_left.get(job), _extent(run, job)
-        if left and left.answers and (now.files < left.files or now.size_bytes < left.size_bytes):
-            found = _count_answers(run, job)
-            lost[job] = f"checks of {job}: {found:,} of {left.answers:,} answers are there"
+        left, now = run.run_file.answers_left.get(job, {}), _journal_sizes(run, job)
+        if shorter := [name for name, size in left.items() if now.get(name, 0) < size]:
+            lost[job] = (
+                f"checks of {job}: answers are missing from {len(shorter):,} of {len(left):,} journals, first"
+                f" from {_folder(run, job)}/{shorter[0]}"
+            )
     return lost
 
 
@@ -219,15 +220,10 @@ def check_folders(run: RunFolder, jobs: Sequence[str]) -> list[str]:
 
 
 def _folder(run: RunFolder, job: str) -> str:
-    return f"{FOLDER}/{job}/{run.run_file.checks[job]}"
+    return f"{FOLDER}/{job}/{run.run_file.checks.get(job, 'none')}"
 
 
-def _extent(run: RunFolder, job: str) -> Extent:
-    """The extent of the current answers."""
-    return run.journals(_folder(run, job)) if job in run.run_file.checks else Extent(0, 0)
-
-
-def _count_answers(run: RunFolder, job: str) -> int:
-    """The number of current answers, including failed and repeated ones."""
-    journals = (run.path / _folder(run, job)).rglob("*.jsonl") if job in run.run_file.checks else ()
-    return sum(path.read_bytes().count(b"\n") for path in journals)
+def _journal_sizes(run: RunFolder, job: str) -> dict[str, int]:
+    """The sizes of the journals with the current answers, by their paths in the checker's folder."""
+    root = run.path / _folder(run, job)
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(root.rglob("*.jsonl"))}

@@ -171,10 +171,9 @@ class RunFolder(StageStates):
         return read_jsonl(self.images_file(shard), ImageRecord)
 
     def first_image(self, shard: str) -> ImageRecord | None:
-        """The first image with an embedding. Reads the file only up to it."""
-        with self.images_file(shard).open("rb") as file:
-            lines = (msgspec.json.decode(line, type=ImageRecord) for line in file)
-            return next((record for record in lines if record.is_embedded), None)
+        """The first image with an embedding. Reads the file only a little further."""
+        records = read_jsonl(self.images_file(shard), ImageRecord, chunk_bytes=4096)
+        return next((record for record in records if record.is_embedded), None)
 
     def all_images(self) -> Iterator[ImageRecord]:
         """Every file found, shard by shard."""

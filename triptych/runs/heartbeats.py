@@ -98,6 +98,7 @@ def watch_engine(look: Callable[[], EngineStatus]) -> None:
 
 class _Sample(NamedTuple):
     at: float
+    """By the monotonic clock: the other one may be set back or forward."""
     units: int
     items: int
     waited_s: float
@@ -173,7 +174,7 @@ class HeartbeatWriter:
         engine = looks[0]() if looks else EngineStatus(0.0, 0)
         with self._lock:
             work = self._units, self._items, self._waited()
-            now = _Sample(time.time(), *work, time.process_time(), engine.slot_s)
+            now = _Sample(time.monotonic(), *work, time.process_time(), engine.slot_s)
             unit, unit_since = min(self._in_hand.values(), key=lambda each: each[1], default=("", 0.0))
         before = self._samples[-1] if self._samples else now
         self._samples.append(now)
@@ -186,7 +187,7 @@ class HeartbeatWriter:
             host=socket.gethostname(),
             pid=os.getpid(),
             began_at=self._began_at,
-            at=now.at,
+            at=time.time(),
             ended=self._ended.is_set(),
             units=now.units,
             items=now.items,

@@ -19,6 +19,7 @@ import msgspec
 
 from triptych.errors import UsageError
 from triptych.records import caption_id
+from triptych.runs.checksums import is_intact, sealed_line
 from triptych.runs.journal import cut_torn_tail
 from triptych.runs.jsonl import UNDECODABLE, sync_directory
 
@@ -52,6 +53,8 @@ class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """``rare`` items were added so that each kind is seen, and don't count towards a precision."""
     time: str = ""
     """UTC. Of two verdicts on one item, the later one counts."""
+    crc32: str = ""
+    """The checksum of a line of the run's own file (see checksums)."""
 
     @property
     def is_good(self) -> bool:
@@ -87,7 +90,7 @@ class VerdictsFile(NamedTuple):
 
 def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
     """Read verdicts on all reports, or only on ``report``. In the run's own file, damaged lines are skipped,
-    and of two verdicts on an item the later line counts.
+    and of two verdicts on an item from the same time the later line counts.
 
     Raises UsageError if the file can't be read, a line isn't a verdict, two lines contradict each other and
     their times don't tell which is later, or there is no verdict, or none on ``report``.
@@ -147,15 +150,18 @@ def digest_of_text(text: str) -> str:
 
 
 def decode_verdict(line: bytes) -> HumanVerdict:
-    """Decode one line. Raises one of UNDECODABLE if it isn't a verdict."""
-    return msgspec.json.decode(line, type=HumanVerdict)
+    """Decode one line. Raises one of UNDECODABLE if it isn't a verdict, or has a wrong checksum."""
+    verdict = msgspec.json.decode(line, type=HumanVerdict)
+    if verdict.crc32 and not is_intact(line.rstrip() + b"\n"):
+        raise msgspec.ValidationError("a wrong checksum")
+    return msgspec.structs.replace(verdict, crc32="")
 
 
 def append_verdict(run: Path, verdict: HumanVerdict) -> None:
     """Append a verdict to the run's own file; it is on disk when this returns."""
     path = run / STORED
     is_new = not path.exists()
-    line = msgspec.json.encode(verdict) + b"\n"
+    line = sealed_line(msgspec.json.encode(verdict))
     with path.open("ab+", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         cut_torn_tail(file)

@@ -138,19 +138,18 @@ def read_json(path: Path, kind: type[T], what_to_do: str, *, is_sealed: bool = F
         raise SetupError(f"{path} is damaged: {error}; {what_to_do}", path=path) from None
 
 
-def read_jsonl(path: Path, kind: type[T], what_to_do: str = _SET_ASIDE) -> Iterator[T]:
-    """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
+def read_jsonl(path: Path, kind: type[T], chunk_bytes: int = CHUNK_BYTES) -> Iterator[T]:
+    """The records of a JSON Lines file, in order. ``chunk_bytes`` of it are in memory at a time.
 
-    Raises SetupError if the file is missing, and for a line that is not a ``kind``: that one ends with
-    ``what_to_do``.
+    Raises SetupError if the file is missing, and for a line that is not a ``kind``.
     """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         raise SetupError(f"{path} is missing; `triptych run` makes it again", path=path) from None
     decoder, lines_before = msgspec.json.Decoder(kind), 0
-    with file, damage_as_setup_error(path, what_to_do):
-        for chunk in _whole_lines(file):
+    with file, damage_as_setup_error(path, _SET_ASIDE):
+        for chunk in _whole_lines(file, chunk_bytes):
             yield from _decoded(chunk, decoder, lines_before=lines_before)
             lines_before += chunk.count(b"\n")
 
@@ -211,10 +210,10 @@ def _decoded(
     )
 
 
-def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+def _whole_lines(file: IO[bytes], chunk_bytes: int) -> Iterator[bytes]:
     """The file in chunks that end with a newline, except perhaps the last one."""
     rest = b""
-    while block := file.read(CHUNK_BYTES):
+    while block := file.read(chunk_bytes):
         cut = block.rfind(b"\n") + 1
         if cut:
             yield rest + block[:cut]

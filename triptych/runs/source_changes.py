@@ -178,7 +178,7 @@ class _Archives:
             if self._are_all_read:
                 return True
             records_json = self._run.images_file(shard.name).read_bytes()
-            if _NO_DECODER in records_json and has_decoder_now(records_json.decode()):
+            if _NO_DECODER in records_json and has_decoder_now(records_json.decode(errors="replace")):
                 return False
             if _COULD_NOT_BE_READ not in records_json:
                 return True

@@ -57,12 +57,6 @@ class Extent(msgspec.Struct, frozen=True):
         return f"{self.files:,} files of {self.size_bytes:,} bytes"
 
 
-class AnswersLeft(Extent, frozen=True):
-    """How many answers of a checker there are, and the journals they are in, which only grow."""
-
-    answers: int
-
-
 class Loss(NamedTuple):
     """Files of a finished stage that were removed, cut short or edited."""
 
@@ -104,7 +98,8 @@ class StageState(msgspec.Struct, kw_only=True):
     made_of: dict[str, CaptionsMark] = {}
     """For verdicts and exports: the captions they were made of, by job."""
     wrote: dict[str, str] = {}
-    """The SHA-256 of each file it wrote, by its path below the run folder."""
+    """The SHA-256 of each file it wrote, by its path below the run folder. Of an unfinished export, these are
+    its own files and those that it replaces."""
 
 
 class JobChecks(msgspec.Struct, kw_only=True):
@@ -146,8 +141,8 @@ class RunFile(msgspec.Struct, kw_only=True):
     """The current checker, by job (see checks)."""
     checked: dict[str, JobChecks] = {}
     """The outcome of its checks after the last `triptych check`, by job."""
-    checks_left: dict[str, AnswersLeft] = {}
-    """How many answers of it there were then, by job."""
+    answers_left: dict[str, dict[str, int]] = {}
+    """The size of each journal of its answers then, by job. Journals only grow."""
     stages: dict[str, StageState] = {}
 
 

@@ -72,8 +72,9 @@ class StageStates(StageFiles):
                 self.discard(name)
             goes_on = name == "captions" or (name == "sets" and not is_fresh)
             notes = dict(state.notes) if state is not None and goes_on else {}
+            wrote = dict(state.wrote) if state is not None and is_export(name) else {}
             self.run_file.stages[name] = StageState(
-                settings=dict(settings), inputs=dict(inputs), notes=notes, fresh=is_fresh
+                settings=dict(settings), inputs=dict(inputs), notes=notes, fresh=is_fresh, wrote=wrote
             )
         self.fresh_stages.discard(name)
         self.save()

@@ -299,16 +299,31 @@ def test_a_lost_answer_is_reported_and_asked_for_again(checked: Checked) -> None
         journal.write_bytes(journal.read_bytes().partition(b"\n")[2])
 
         lost = lost_answers(RunFolder.open(checked.run.path), ["single_en"])
-        assert {"single_en": "checks of single_en: 38 of 39 answers are there"} == lost
+        where = journal.relative_to(checked.run.path)
+        missing = f"checks of single_en: answers are missing from 1 of 2 journals, first from {where}"
+        assert {"single_en": missing} == lost
         assert check_outcome(checked.run, "single_en") is None
         endpoint.asked.clear()
         assert more == checked.check(endpoint)["single_en"]
 
     assert 1 == len(endpoint.asked)
-    assert "note: checks of single_en: 38 of 39 answers are there; what is missing is asked for again" in (
-        checked.said.lines
-    )
+    assert f"note: {missing}; what is missing is asked for again" in checked.said.lines
     assert {} == lost_answers(checked.run, ["single_en"])
+
+
+def test_lost_answers_are_noticed_although_another_journal_has_grown(checked: Checked) -> None:
+    """Each journal counts by itself."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+    checker = checked.run.run_file.checks["single_en"]
+    short, long = sorted((checked.run.path / "checks" / "single_en" / checker).glob("*.jsonl"))
+    content = short.read_bytes()
+    short.write_bytes(content.partition(b"\n")[2])
+    long.write_bytes(long.read_bytes() + content)
+
+    (lost,) = lost_answers(checked.run, ["single_en"]).values()
+
+    assert lost.endswith(f"missing from 1 of 2 journals, first from {short.relative_to(checked.run.path)}")
 
 
 def test_after_a_repair_lost_answers_are_no_longer_expected(checked: Checked) -> None:
@@ -318,7 +333,7 @@ def test_after_a_repair_lost_answers_are_no_longer_expected(checked: Checked) ->
     shutil.rmtree(checked.run.path / "checks")
 
     (damage,) = find_damage(checked.run.path)
-    assert "checks of single_en: 0 of 39 answers are there; put them back, or run" in damage.what
+    assert "checks of single_en: answers are missing from 2 of 2 journals, first from " in damage.what
     repair(checked.run.path, [damage])
     assert [] == find_damage(checked.run.path)
     assert {} == lost_answers(RunFolder.open(checked.run.path), ["single_en"])

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from triptych.jobs import Subject
 from triptych.languages import Language, without_invisible
-from triptych.meta_commentary import CARRIERS_EN, CARRIERS_ZH
+from triptych.failure_notices import CARRIERS_EN, CARRIERS_ZH
 from triptych.prompts import Prompt
 
 LATIN = r"A-Za-zªºÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ"

@@ -1,152 +1,192 @@
-"""Find impersonal sentences that say why there is no description: moderation, failed loading, a policy.
+"""Find text that says why there is no description: moderation, failed loading, a policy, a service.
 
 Comes in: a text without its quoted parts, in English or Chinese. Goes out: how many such sentences stand in
 place of a description. Text that a pictured screen or sign shows doesn't count. Not its job: a model that
-speaks of itself (see filtering.rules.refusal), texts that are recognisable only as a whole (see
-meta_commentary, which is called here).
+speaks of itself or to the user (see filtering.rules.refusal).
+
+No phrase decides. Words about describing, files, services and rules are grouped into kinds, each with points.
+A description may contain one or two of them; a notice is a sentence that denies something and has many.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from triptych.meta_commentary import CARRIERS_EN, CARRIERS_ZH, META_NEEDLES, SENTENCE_END, is_meta_commentary
+CARRIERS_EN = (
+    r"screen|monitor|display(?!ed)|dialog|laptop|tablet|computer|terminal|app\b|signs?\b|poster|board|banner|label|page|television|tv\b|kiosk"
+    r"|sticker|cards?\b|plaque|newspaper|magazine|book|leaflet|letters?\b|meme\b|comic|phone"
+)
+CARRIERS_ZH = (
+    "屏(?!蔽)|弹窗|手机|电脑|显示器|终端|牌|海报|告示|标语|对话框|横幅|[写印刻贴][着在]|报纸|书|标签|[网页]页|页面|按钮|[界截]面|截图"
+    "|字样|[大几个]字|黑板|展板|石碑|窗口"
+)
+"""Things in a picture that show words. The patterns match lower-case text."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
 
 
 class _Vocabulary(NamedTuple):
-    """The words of one language. Which kinds occur together makes a sentence a notice (see _is_notice)."""
+    """The words of one language, in lower case."""
 
-    refuses: re.Pattern[str]
-    """Never said of a thing in a picture."""
+    kinds: tuple[tuple[int, AbstractSet[str]], ...]
+    """Points, and stems that mean the same or nearly so."""
+    pattern: re.Pattern[str]
+    """Any stem, with a group for each kind."""
+    denies: re.Pattern[str]
+    """Negation, failure, and requests: a description says what is there."""
     fails: re.Pattern[str]
-    """May be said of a thing in a picture."""
-    policy: re.Pattern[str]
-    system: re.Pattern[str]
-    """Files, requests, answers."""
-    image: re.Pattern[str]
-    shown_on: re.Pattern[str]
-    """Things that show words: the rest of the sentence may be what they say."""
-    describes: re.Pattern[str]
-    """The picture shows something: what follows in the sentence may be said of that."""
+    """Denials that count as a kind of word, since they are seldom said of things in a picture."""
+    ignored: re.Pattern[str]
+    """Things that show words. Sentences that name one are ignored."""
+    characters_per_point: int
+    """Of a text that is a notice as a whole."""
+    short_sentence: int
+    """In characters."""
+
+
+def _vocabulary(
+    kinds: str, *, before: str, denies: str, fails: str, ignored: str, **lengths: int
+) -> _Vocabulary:
+    """Each line of ``kinds`` has its points and its stems."""
+    table = [(int(line.split()[0]), line.split(maxsplit=1)[1].strip()) for line in kinds.strip().splitlines()]
+    groups = "|".join("(" + "|".join(map(re.escape, stems.split("|"))) + ")" for _, stems in table)
+    return _Vocabulary(
+        tuple((points, frozenset(stems.split("|"))) for points, stems in table),
+        re.compile(f"{before}(?:{groups})"),
+        re.compile(denies),
+        re.compile(fails),
+        re.compile(ignored),
+        **lengths,
+    )
 
 
 _IMAGE = "(?:image|picture|photo|photograph)"
-_ANSWER = "(?:descri|caption|output|result|response|answer|content|information|comparison)"
-_CAN_NOT = r"(?:can ?not|can['’]t|could ?n(?:o|['’])t|unable to|failed to|impossible to|(?:not|never) (?:able|allowed|permitted) to)"
-_IS_NOT = "(?:without|no|nothing|(?:is|are|was|were|did|do|does|has|have|will|:) not)"
-_FILL = r"(?:\w+ly |a |an |be |been |that |to |can |could ){0,3}"
-_DESCRIBE = r"analy|caption|characteri|comment|compar|descri[bp]|determin|deliver|generat|provide(?! an? [\w ]*view)|said about|summar|tell what"
-_EN = _Vocabulary(
-    # "Can not" takes more verbs than "is not", which may be said of things ("does not open").
-    refuses=re.compile(
-        rf"\b(?:{_CAN_NOT} {_FILL}(?:{_DESCRIBE}|access|complet|creat|decod|display|fulfil|load|look at|open(?:ed| the (?:image|file|pic))"
-        rf"|pars|process|produc|render|retriev|return|support)|did ?n(?:o|['’])t come through|(?:not|never) (?:\w+ ){{0,3}}to {_FILL}(?:{_DESCRIBE})"
-        rf"|{_IS_NOT} {_FILL}(?:{_DESCRIBE}|access to the (?:image|pic|photo|visual)|arrive(?!d)|available|decoded|displayed(?! (?:at|in|on) )"
-        r"|feasible|load(?:ed)?\b|possible|retriev|suitable|support(?:ed\b(?! by)| image))"
-        rf"|no (?:\w+ ){{0,2}}{_ANSWER}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
-        r"|un(?:available|supported|suitable)|withheld|nothing to look at)"
-    ),
-    fails=re.compile(
-        # Not as an attribute: "a damaged car".
-        r"\b(?:error|(?<!\ba )(?<!\ban )(?:blocked|cancel|corrupt|damag|delet|deni|disabl|exceed|exclud|expir|fail|filtered|flagged|halt|invalid|insufficient|missing"
-        r"|not (?:permit|allow)|outside (?:of )?(?:what|the scope)|prohibit|reject|restrict|stopp|time[ds]?[ -]?out|trigger|violat))"
-    ),
-    policy=re.compile(
-        r"\b(?:polic(?:y|ies)|guideline|moderation|complian|privacy(?! (?:fence|screen|wall|hedge|glass|booth))"
-        r"|safety (?:check|concern|consider|filter|guideline|polic|protocol|reason|rule|setting|standard|system)|sensitive|explicit|inappropriate"
-        r"|harmful|nudity|violat|copyright|(?:another|different|change the) (?:topic|subject))"
-    ),
-    system=re.compile(
-        r"\b(?:caption|content (?:is|was|of|that|could|can|has|may|polic|moderation|filter|warning|safety)|descri[bp]|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request"
-        r"|response|server(?= (?:error|return|respon|is|could|was|did|time)|s? error)|status \d|upload)"
-    ),
-    image=re.compile(r"\b(?:image|picture|photo|visual)"),
-    shown_on=re.compile(
-        rf"\b(?:{CARRIERS_EN}|window|notice|plate|says|reads|(?<!image )(?<!image \d )(?<!picture )(?<!photo )(?<!photograph )shows|warns)"
-    ),
-    describes=re.compile(
-        rf"\b{_IMAGE} (?:\d+ )?(?:shows|depicts|displays|features) (?!no\b|nothing\b)(?:(?!\b(?:{_IMAGE}|ones?|second|third|other)s?\b).)*\Z"
-    ),
+_EN = _vocabulary(
+    """
+    2 descri|caption|transcri|summar
+    2 upload|submit|submission|resubmi|reupload|transmi
+    2 request|prompt |query
+    2 analy|comment|characteri|compar
+    2 generat|produc|provided|deliver|input|output|response|result
+    1 identif|recogni|interpret|determin
+    1 load|display|process|retriev|access|decod|pars|render|fetch|read |available|unavailable|unsupported|returned|received|arrive|come through|came through|pass
+    1 file|link|format|url|pixel|resolution|encod|base64|thumbnail|data
+    2 filter|server|service|system|connection|network|tool |assistant|language model|quota|subscription|premium|version
+    2 policy|policies|guideline|moderat|complian|regulation|terms of|rules
+    2 privacy|safety|sensitive|explicit|inappropriate|harmful|nudity|copyright|biometric|personal data|violat
+    1 image|picture|photo|visual
+    1 content|context|information|details|subject|topic
+    1 again|another|different|retry
+    """,
+    before=r"\b",
+    denies=r"\b(?:can ?not|not|no|nothing|never|neither|nor|without|unable|un(?:available|supported|suitable|readable)|impossible|withheld|withholds?|fail|error|block|cancel|corrupt"
+    r"|delet|deni|declin|disabl|exceed|exclud|expir|filter|flag|halt|hidden|hides|invalid|insufficient|missing|omit|prohibit|reject|remov|restrict|skip|stopp|time[ds]?[ -]?out|trigger"
+    r"|violat|outside (?:of )?(?:what|the scope)|beyond|against the|please|retry|try|must|required|until)|n['’]t\b",
+    fails=rf"\b(?:can ?not|could not|(?:is|was|are|were|has|have|did|does|do|been) not|not (?:be|able|available|possible|allowed|permitted)|unable|impossible|un(?:available|supported|suitable)"
+    rf"|withheld|fail|error|corrupt|expir|invalid|time[ds]?[ -]?out|violat|no (?:\w+ )?(?:{_IMAGE}|descri|caption|output|result|response))|n['’]t\b",
+    ignored=rf"\b(?:{CARRIERS_EN}|window|(?<!this )notice|plate|desk|shel(?:f|ves)|cabinet|dock\b|says|reads|warns)",
+    characters_per_point=75,
+    short_sentence=45,
 )
-_ZH = _Vocabulary(
-    refuses=re.compile(
-        "(?:无法|[不未没]能|难以|很难|无从|不(?:便|再|会|予|作|做|对(?!称)|进行))[^，。；]{0,12}?"
-        "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得]到|看到(?:任何)?(?:图|照|内容)|检测到|给出|[作做]出|说明|评论|判断[图画照]"
-        "|识别(?=[，。图照内]|$)|比较|谈起|返回|执行|打开(?=[，。；图文链该此]|$)|支持|具备|可用)"
-        "|(?:不|未(?!来)能?)(?:描述(?!的)|加载|分析|提供|生成|产生|解析|读取|访问|获取|收到|检测到|给出|[作做]出|评论|返回|执行|支持|通过|具备|可用)"
-        "|没有(?:任何内容|可[以供]|收到|得到|检测到|生成|返回|产生)"
-    ),
-    fails=re.compile(
-        "失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|(?:文件|图[片像]?|照片|数据|链接)[^，。]{0,6}损坏(?!的)|失效|过期|超时|出错|错误|异常(?=[，。]|$)|缺失|超出|为空|触发"
-    ),
-    policy=re.compile(
-        "违规|违反|敏感|不[适恰]?当|不安全|不良|隐私(?:政策)?|安全(?:考虑|策略|规范|原因|机制)|审核|政策|策略|规定|法律|法规|规范|合规|色情|版权|条款|服务范围|未成年"
-    ),
-    system=re.compile(
-        "文件|[识处][别理]失败|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|解码|格式|服务器|链接|提交|代码"
-    ),
-    image=re.compile("图[片像]|照片|画面|内容|图\\s?\\d|视觉"),
-    shown_on=re.compile(CARRIERS_ZH),
-    describes=re.compile(
-        "(?:图[片像]?|照片|画面)[中里]?(?:展示|显示|呈现|拍摄)了(?:(?!图|照片|画面|内容).)*\\Z"
-    ),
+_ZH = _vocabulary(
+    """
+    2 描述|解说|概括
+    2 上传|提交|发送
+    2 请求|指令|提示词
+    2 分析|评论|比较
+    2 生成|产生|输出|给出|提供|结果|回答
+    1 识别|说明
+    1 加载|读取|访问|获取|解析|解码|无法打开|显示|处理|展示|收到|检测|返回|执行|支持
+    1 文件|链接|格式|地址|编码|像素|数据|分辨率
+    2 系统|平台|服务|网络|版本|功能|套餐|额度|会员
+    2 违规|违反|政策|策略|规定|法律|法规|规范|合规|条款|规则
+    2 敏感|不适|不当|不良|隐私|安全|审核|审查|色情|版权|未成年
+    1 图像|图片|照片|画面|视觉|此图|该图|张图
+    1 内容|信息|细节|题材|模型
+    1 重试|检查|稍后|重新|再次|换一|另一张
+    """,
+    before="",
+    denies="无法|[不未没]|难以|无从|失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|受限|损坏|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发|终止|关闭|请|省略|透露",
+    fails="无法|[不未没]能|难以|失败|拦截|屏蔽|失效|过期|超时|出错|异常|为空|不(?:予|会|便|作|做|支持|具备)|未(?:能|通过|生成|提供)",
+    ignored=f"{CARRIERS_ZH}|桌|墙|柜",
+    characters_per_point=20,
+    short_sentence=15,
 )
-_DESCRIBES_AFTER = re.compile(
-    r", (?:(?:in|on) )?which (?:an? |the |two |shows|depicts|stands|lies|sits|hangs)"
-)
-"""Like ``describes``, but after the match."""
+_VOCABULARIES = (_EN, _ZH)
 
-NEEDLES = (
-    frozenset(
-        (
-            "n't|n’t|not |cannot|unable|failed|impossible|without |no |nothing |unavail|unsupp|unsuit|withheld|block"
-            "|cancel|corrupt|damag|delet|deni|disabl|error|exceed|exclud|expir|fail|filter|flag|halt|invalid|missing|prohibit|reject|restrict|stopp|timeout"
-            "|timed|trigger|violat|polic|guideline|privacy|safety|sensitive|explicit|无法|不|未|没有|没能|难以|无从|失败|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏"
-            "|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发|违|敏感|隐私|审核|政策|规"
-        ).split("|")
-    )
-    | META_NEEDLES
+_MENTIONS_IMAGE = re.compile(f"{_IMAGE}|图|照片|画面|内容")
+_DESCRIBES = re.compile(
+    rf"\b{_IMAGE} (?:\d+ )?(?:shows|depicts|displays|features) (?!no\b|nothing\b)(?:(?!\b(?:{_IMAGE}|ones?|second|third|other)s?\b).)*\Z"
+    r"|, (?:(?:in|on) )?which (?:an? |the |two |shows|depicts|stands|lies|sits|hangs)"
+    "|(?:图[片像]?|照片|画面)[中里]?(?:展示|显示|呈现|拍摄)了(?:(?!图|照片|画面|内容).)*\\Z"
 )
-"""In lower case. A text without any of them has no notice."""
+"""The picture shows something: the rest of the sentence is about that."""
+_MODAL = re.compile(r"\b(?:can|could|would|may|might)\b|可|能")
+"""In a text of several sentences, what would be possible is as good as a denial."""
 
+NEEDLES = frozenset[str]().union(*(stems for words in _VOCABULARIES for _, stems in words.kinds))
+"""A text without several of them has no notice."""
+
+MIN_SENTENCE_POINTS = 4
+"""Of one sentence that denies something. A short one needs one less."""
+MIN_TEXT_POINTS = 7
+"""Of all sentences together."""
 MAX_CHARACTERS_READ = 4000
 """Notices are short."""
 MIN_NOTICE_SHARE = 0.5
 """Of the characters of a single image's caption that begins with a description."""
 
 
-def failure_notices(text: str, image_count: int = 1) -> int:
+def failure_notices(text: str, image_count: int = 1, needles: AbstractSet[str] | None = None) -> int:
     """How many sentences say why there is no description; at least 1 if the text as a whole says so.
 
     In a caption of one image they count if the first sentence is one, or if they make up half of the text. In
-    a caption of several images each one that mentions an image counts.
+    a caption of several images each one that mentions an image counts. ``needles`` are those of NEEDLES in
+    the text, if known.
 
     >>> failure_notices("The image could not be loaded, so there is no description.")
     1
     >>> failure_notices("A screen shows that the image could not be loaded.")
     0
+    >>> failure_notices("The quota is used up. Descriptions can be generated again after midnight.")
+    1
     """
-    text = text[:MAX_CHARACTERS_READ].lower()
-    sentences = [each for each in SENTENCE_END.split(text) if each.strip()]
-    notices = [each for each in sentences if any(_is_notice(each, words) for words in (_EN, _ZH))]
+    lowered = text[:MAX_CHARACTERS_READ].lower()
+    if needles is None:
+        needles = {needle for needle in NEEDLES if needle in lowered}
+    return max(_notices(lowered, words, needles, image_count) for words in _VOCABULARIES)
+
+
+def _notices(lowered: str, words: _Vocabulary, needles: AbstractSet[str], image_count: int) -> int:
+    kinds = [(points, stems & needles) for points, stems in words.kinds if not stems.isdisjoint(needles)]
+    if sum(points for points, _ in kinds) < MIN_SENTENCE_POINTS - 2:
+        return 0
+    sentences = [each for each in _SENTENCE_END.split(lowered) if each.strip()]
+    said = [each for each in sentences if any(stem in each for _, stems in kinds for stem in stems)]
+    said = [each for each in said if not words.ignored.search(each) and not _DESCRIBES.search(each)]
+    notices = [each for each in said if _is_notice(each, words)]
     if image_count > 1:
-        notices = [each for each in notices if _EN.image.search(each) or _ZH.image.search(each)]
-    elif notices and notices[0] != sentences[0] and sum(map(len, notices)) < MIN_NOTICE_SHARE * len(text):
+        notices = [each for each in notices if _MENTIONS_IMAGE.search(each)]
+    elif notices and notices[0] != sentences[0] and sum(map(len, notices)) < MIN_NOTICE_SHARE * len(lowered):
         notices = []
-    return len(notices) or int(is_meta_commentary(text))
+    least = max(MIN_TEXT_POINTS, len(lowered) / words.characters_per_point)
+    if notices or sum(points for points, _ in kinds) < least:
+        return len(notices)
+    whole = "\n".join(said)
+    return int(
+        _points(whole, words) >= least and (words.denies.search(whole) or _MODAL.search(whole)) is not None
+    )
 
 
 def _is_notice(sentence: str, words: _Vocabulary) -> bool:
-    """Whether the sentence refuses and mentions an image, a file or a policy; or reports a failure and
-    mentions a file or a policy; or mentions two policies and a file or an image."""
-    policies = {match[0] for match in words.policy.finditer(sentence)}
-    system, image = words.system.search(sentence), words.image.search(sentence)
-    found = words.refuses.search(sentence) if system or image or policies else None
-    found = found or (words.fails.search(sentence) if system or policies else None)
-    if found is None:
-        return len(policies) > 1 and bool(system or image) and not words.shown_on.search(sentence)
-    is_shown = any(
-        pattern.search(sentence, 0, found.start()) for pattern in (words.shown_on, words.describes)
-    )
-    return not is_shown and not _DESCRIBES_AFTER.search(sentence, found.end())
+    if words.denies.search(sentence) is None:
+        return False
+    points = _points(sentence, words) + (words.fails.search(sentence) is not None)
+    return points >= MIN_SENTENCE_POINTS - (len(sentence) < words.short_sentence)
+
+
+def _points(text: str, words: _Vocabulary) -> int:
+    found = {match.lastindex for match in words.pattern.finditer(text)}
+    return sum(words.kinds[number - 1][0] for number in found if number)

@@ -143,15 +143,15 @@ def refusals(caption: CaptionText) -> float:
     if caption.present_needles(_CALL_MARKS):
         text = caption.unquoted.strip()
         found += sum(not is_inscribed(text, each.end() - 1) for each in _CALLS.finditer(text))
-    if not found and caption.present_needles(NEEDLES):
-        found = failure_notices(caption.unquoted, caption.image_count)
+    if not found:
+        found = failure_notices(caption.unquoted, caption.image_count, caption.present_needles(NEEDLES))
     return float(found)
 
 
 REFUSAL = Rule(
     name="refusal",
     measure=refusals,
-    version=8,
+    version=9,
     threshold=0.0,  # a description has none
     languages=frozenset(_PHRASES),
     needles=NEEDLES.union(_CALL_MARKS, *(phrases.needles for phrases in _PHRASES.values())),

@@ -126,7 +126,7 @@ def read_answer(
         raise cut
     if not choices:
         words = content.decode("utf-8", "replace")[:MAX_ERROR_CHARS]
-        raise _error_in_fields({"message": words}, f"{where} sent a completion without choices (in a 200)")
+        raise _error_in_fields({"message": words}, f"{where} sent a completion without choices")
     if not finish_reason and (unknown := _unknown_event_after_text(events)) is not None:
         raise _error_in_fields(unknown, f"{where} broke off its answer (in a 200)")
     if not (finish_reason or is_done or any("message" in choice for choice in choices)):
@@ -273,15 +273,12 @@ def _finish_reason(choices: Iterable[dict[str, Any]], where: str) -> str:
     """``stop`` or ``length``; empty without one. Raises where the answer was withheld or broken off."""
     found = ""
     for choice in choices:
-        fields = [
-            each for each in (choice, choice.get("delta"), choice.get("message")) if isinstance(each, dict)
-        ]
-        reason: object = next(
-            (r for each in fields for name in _FINISH_FIELDS if (r := each.get(name))), None
-        )
-        reason = reason.get("type") if isinstance(reason, dict) else reason
-        found = str(reason).strip().lower() if reason else found
-    if _NOT_ENDED.fullmatch(found):
+        for fields in (choice, choice.get("delta"), choice.get("message")):
+            for reason in [fields.get(name) for name in _FINISH_FIELDS] if isinstance(fields, dict) else []:
+                reason = reason.get("type") if isinstance(reason, dict) else reason
+                word = str(reason or "").strip().lower()
+                found = found if _NOT_ENDED.fullmatch(word) else word
+    if not found:
         return ""
     if _WITHHELD.search(found):
         raise Refused(f"{where} withheld its answer (finish_reason {excerpt(found)})")
@@ -310,9 +307,12 @@ def _error_in_fields(fields: dict[str, Any], where: str) -> RequestError | Setup
     message = f"{message} (code {code})" if code and code not in message else message
     if is_too_long(f"{kind} {message}"):
         return TooLong(f"{where}, HTTP 400: {excerpt(message)}")
+    error = Transient(f"{where}: {excerpt(message)}")
+    error.server_message = message
     by_code = (status for pattern, status in _STATUS_BY_CODE.items() if pattern.search(kind))
     by_words = (status for pattern, status in _STATUS_BY_WORDS.items() if pattern.search(message))
-    return error_for(next(itertools.chain(by_code, by_words), 500), message, where)
+    status = next(itertools.chain(by_code, by_words), None)
+    return error if status is None else error_for(status, message, where)
 
 
 _CODES = ("code", "error_code", "status")

@@ -33,6 +33,8 @@ class Endpoint:
         self.name = self.url = base_url(url)
         """``name`` identifies it; requests go to ``url``, which may become a variant of that."""
         self.dialect = Dialect(extra_body)
+        self.lists_model = False
+        """Whether its list of models has had the run's."""
         self.in_flight = 0
         self.last_sign_at = time.monotonic()
         """When its last byte came, by the monotonic clock."""

@@ -16,7 +16,7 @@ import msgspec
 
 from triptych.captioning.endpoints.request_errors import Transient, excerpt
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _DATA = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*(?:data:[ ]?)+|(?=\"?\[DONE\])", re.IGNORECASE)
 _OTHER_FIELD = re.compile(rb":|(?:event|id|retry):")
 _ERROR_EVENT = re.compile(rb"event:\s*error\s*$", re.IGNORECASE)
@@ -27,7 +27,7 @@ def decoded_events(content: bytes, where: str) -> list[Any]:
     in plain text, or an event that the end of the connection has cut. Raises Transient for invalid JSON
     before the end, which may have held part of the text.
     """
-    content = content.removeprefix(_BOM).strip()
+    content = content.removeprefix(BOM).strip()
     whole = decoded(content) if content[:1] in (b"{", b"[") else None
     events = _events(content) if whole is None else [whole]
     if b"{" in {event.lstrip()[:1] for event in events[:-1] if isinstance(event, bytes)}:

@@ -50,6 +50,9 @@ FINISHES_WITHIN_S = 5.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """4,096 tokens as events are about 1 MB. More is neither a caption nor a list of models."""
 
+MAX_HEADER_BYTES = 64 * 1024
+"""Of one header: gateways send long policies."""
+
 SENT_AT_ONCE_BYTES = 512 * 1024
 """Larger bodies are sent in pieces, so that other answers are read in between."""
 
@@ -106,6 +109,8 @@ class HttpClient:
             headers=dict(headers or {}),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
 
     async def close(self) -> None:

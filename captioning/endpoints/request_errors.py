@@ -94,6 +94,12 @@ _ABOUT_LOAD_OR_QUOTA = re.compile(
 )
 """Messages on time, load or payment, not on the size of the request."""
 
+_NO_MONEY = re.compile(
+    r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded_current_quota|credit balance|余额不足|欠费",
+    re.IGNORECASE,
+)
+"""A 429 that waiting doesn't end."""
+
 _AGAIN = re.compile(r"\btry(?:ing)? again|\bretry\b", re.IGNORECASE)
 _SMALLER = re.compile(
     r"reduc|short(?!ly)|small|fewer|\bless\b|trim|truncat|resiz|reformat|compress", re.IGNORECASE
@@ -166,6 +172,8 @@ def error_for(code: int, message: str, where: str, retry_after_s: float = 0.0) -
     answer = f"{where}, HTTP {code}: {excerpt(message)}"
     if code == 401:  # 403 may be a gateway's verdict on an image
         return access_refused(code, message, where)
+    if code == 429 and _NO_MONEY.search(message):
+        return SetupError(f"{answer}; settle that, or name another endpoint with --server")
     if code == 429:
         return NotNow(answer, retry_after_s)
     if code == 413 or (code not in PASSING_STATUS | _NOT_ABOUT_SIZE and is_too_long(message)):

@@ -17,6 +17,7 @@ import msgspec
 from triptych.captioning.endpoints.backoff import pause_s, retry_after_s
 from triptych.captioning.endpoints.base_url import other_base_urls
 from triptych.captioning.endpoints.endpoint import Endpoint
+from triptych.captioning.endpoints.event_stream import BOM
 from triptych.captioning.endpoints.http_client import HttpClient, Response
 from triptych.captioning.endpoints.model_client import ModelClient, trial_request
 from triptych.captioning.endpoints.request_errors import (
@@ -85,7 +86,8 @@ async def find_model(
         raise SetupError(f"{absent[0]}; {advice} or name another with --server")
     client.model = _common_model(http, available) if model is None else model
     for endpoint, served in available:
-        if client.model in served:
+        endpoint.lists_model = client.model in served
+        if endpoint.lists_model:
             continue
         try:
             await _try_name(http, client, endpoint, served)
@@ -128,13 +130,15 @@ def _common_model(http: HttpClient, available: Sequence[tuple[Endpoint, list[str
 
 
 async def check_late(http: HttpClient, client: ModelClient, endpoint: Endpoint) -> None:
-    """Check that an endpoint which was unavailable at the start serves the model. Raises Unreachable where it
-    doesn't, or is still unavailable."""
+    """Check that an endpoint which was unavailable serves the model: another may have been started there.
+    Raises Unreachable where it doesn't, or is still unavailable."""
     try:
         served = await _list_models(http, client, endpoint, needs_list=False)
-        if client.model not in served and (client.is_named or not served):
+        if client.model in served:
+            endpoint.lists_model = True
+        elif not endpoint.lists_model and (client.is_named or not served):
             await _try_name(http, client, endpoint, served)
-        elif client.model not in served:
+        else:
             words = f"{http.name(endpoint.url)} {_describe(served)}, not {client.model}"
             client.say_once(endpoint, f"another model at {endpoint.url}", f"{words}: not used")
             raise _NotReady(words)
@@ -237,7 +241,8 @@ async def _ask_for_list(http: HttpClient, client: ModelClient, endpoint: Endpoin
 def _names(answer: Response) -> list[str]:
     """The printable names in a list of models, in OpenAI's form or a gateway's."""
     try:
-        decoded: Any = msgspec.json.decode(answer.content) if answer.status == 200 else []
+        content = answer.content.removeprefix(BOM)
+        decoded: Any = msgspec.json.decode(content) if answer.status == 200 else []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     models = (

@@ -156,7 +156,6 @@ class ServerEngine:
         http = self._http = HttpClient(urls, headers, secrets, ca_file)
         self._client = ModelClient(http, self._time_limits, self._say)
         self._absent = await find_model(http, self._client, self.endpoints, model or None)
-        self._unchecked = {endpoint for endpoint in self.endpoints if not endpoint.is_well}
 
     def probe(self, image_count: int = 1, side_px: int = TRIAL_PX) -> list[ChatAnswer]:
         """The answers of all available endpoints to a request with generated images. Raises SetupError where
@@ -236,9 +235,8 @@ class ServerEngine:
         tries.sent += 1
         tries.waited_s += began - waiting_since
         try:
-            if endpoint in self._unchecked and self._http is not None:
+            if not endpoint.is_well and self._http is not None:
                 await check_late(self._http, self._client, endpoint)
-                self._unchecked.discard(endpoint)
             answer = await self._client.ask(endpoint, request)
         except Refused:
             endpoint.answered(time.monotonic() - began)

@@ -16,6 +16,7 @@ from triptych.captioning.endpoints.request_errors import (
     error_for,
     excerpt,
 )
+from triptych.errors import SetupError
 
 TOO_LONG = {
     "lmdeploy": "Input length (9000) must be smaller than the model context length (8192).",
@@ -220,6 +221,13 @@ def test_some_statuses_decide_whatever_the_message_says(status: int, kind: type[
     """An HTML page of a gateway has a body element, which has nothing to do with the request's body."""
     page = "<html><head><title>Error</title></head><body>Sorry, we exceed ourselves.</body></html>"
     assert kind is type(error_for(status, page, "http://host/v1"))
+
+
+@pytest.mark.parametrize("words", ["insufficient_quota", "credit balance is too low", "您的账户已欠费"])
+def test_a_429_for_want_of_money_ends_the_run(words: str) -> None:
+    """Waiting wouldn't help, unlike with any other 429."""
+    assert SetupError is type(error_for(429, words, "http://host/v1"))
+    assert NotNow is type(error_for(429, "You exceeded your current quota, retry in 7 s", "http://host/v1"))
 
 
 def test_an_excerpt_is_one_line_that_moves_no_cursor() -> None:

@@ -244,6 +244,13 @@ def test_comments_are_not_tokens() -> None:
     assert "gave no token within 1 s" in (completion.failure or "")
 
 
+def test_long_headers_of_gateways_are_read() -> None:
+    """Such as a policy of 20 kB."""
+    headers = {"Content-Security-Policy": "a" * 20_000}
+    with ScriptedEndpoint(lambda asked: well(asked)._replace(headers=headers)) as endpoint:
+        assert CAPTION == ask(endpoint.url).text
+
+
 def test_an_answer_ends_with_done() -> None:
     """Even if the server keeps the connection open."""
     pieces = [events(delta(content=CAPTION), delta("stop")), 4.0]

@@ -50,7 +50,7 @@ def test_lists_of_models_are_read_in_many_forms() -> None:
     """In OpenAI's form, and in gateways' own."""
     for body in (
         b'{"data": [{"id": "acme/looker"}]}',
-        b'\xef\xbb\xbf{"models": [{"name": "acme/looker"}]}'[3:],
+        b'\xef\xbb\xbf{"models": [{"name": "acme/looker"}]}',
         b'[{"id": "acme/looker"}, {"id": "acme/looker"}]',
         b'["acme/looker"]',
     ):
@@ -149,6 +149,32 @@ def test_an_endpoint_that_is_up_late_with_another_model_is_not_used() -> None:
 
     assert [] == late.asked
     assert f"{late.url} serves gemma-3-4b.gguf, not {MODEL}: not used" in messages[0]
+
+
+@pytest.mark.parametrize("model", [MODEL, ""])
+def test_an_endpoint_that_restarts_with_another_model_is_not_used(model: str) -> None:
+    """After it was away its list is read again, so captions of two models aren't mixed."""
+    with ScriptedEndpoint() as endpoint:
+        serve, served_to = endpoint.reply_to, list[str]()
+        lists = iter([MODEL, "gemma", "gemma", MODEL])
+        answers = iter([well, *[lambda _: refuse(503, "restarting")] * 5])
+
+        def reply(asked: Asked) -> Reply:
+            if asked.method == "GET":
+                endpoint.models = listed(name := next(lists))
+                served_to.append(name)
+            return serve(asked)
+
+        endpoint.reply_to = reply  # type: ignore[method-assign]
+        endpoint.chat = lambda asked: (served_to.append("caption"), next(answers, well)(asked))[1]
+        said: list[str] = []
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), model, say=said.append, first_pause_s=0.01)
+        captions = [engine.caption([REQUEST])[0].text for _ in range(2)]
+        engine.close()
+
+    assert [CAPTION] * 2 == captions
+    assert [MODEL, *["caption"] * 6, "gemma", "gemma", MODEL, "caption"] == served_to
+    assert f"{endpoint.url} serves gemma, not {MODEL}: not used" in said[0]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429])

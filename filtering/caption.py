@@ -201,7 +201,7 @@ def is_title_or_lettering(text: str, at: int) -> bool:
     """
     if _LETTERING.match(text, at) or _TITLE.match(text, at):
         return True
-    return text[at : at + 2] == "I " and _CAPITALISED_BEFORE.search(text, max(0, at - 60), at) is not None
+    return text[at : at + 1].isupper() and _CAPITALISED_BEFORE.search(text, max(0, at - 60), at) is not None
 
 
 def units_of(text: str) -> list[str]:

@@ -29,40 +29,26 @@ _ROLES = Phrases(rf"{_before_a_colon(_EN_ROLES)} :: (?:^|[\n.!?。！？]\s*)[#*
 _RELY = "(?:only |solely |strictly |purely |exclusively )?on (?:the |what is )?(?:clearly |directly )?(?:visible )?(?:information|evidence|content|elements)"
 _ENGLISH = Phrases(rf"""
     clearly visible information|refer to each image|state what the images share|speculative content
-    ~ by the prompt|in the prompt
     line break|line breaks|line-break|line-breaks|linebreak|linebreaks|based on the given image|based on the given images|based on these given images
     speculat :: \bover[ -]?speculat|\b(?:avoid(?:s|ed|ing)?|without|no|any|free (?:of|from)|refrain\w* from|not?) (?:any |generating |making |further |unnecessary |undue )*speculat
     paragraph :: \b(?:single|one)[ -]paragraph (?:description|caption|summary|format|response|answer|without|with no)
     paragraph :: \b(?:in|into|within|as|using?|to) (?:only )?(?:an? )?(?:single|one)[ -]paragraph\b
-    paragraph :: \b(?:use|uses|using|avoid\w*|without|no|not) (?:\w+ ){{0,2}}multiple paragraphs\b
-    generat|accurate :: \bgenerat(?:e|ing) an? (?:accurate|detailed|description|single|caption)|\baccurate(?:,| and)? (?:single|concise)
     information|evidence|content|elements :: \b(?:based|rely|relies|relying) {_RELY}\b|\bfocus\w* (?:only|solely|strictly|purely|exclusively) {_RELY}\b
     insert |start with|begin with|mention :: ^(?:insert|(?:start|begin) with|mention)\b[^.]*\b(?:descri\w+|subject|background|scene|details|colou?rs?|text)\b
-    do not :: (?:^|[.!?:;]\s*)(?:please )?do not (?:use|include|generate|mention|speculate|add)\b
-    describe|ensure :: \bensure (?:that )?(?:the|your) description|\bdescribe (?:the|this|these|each) (?:following )?(?:image|picture|photo)s?\b(?! as| is)
-    instruction|prompt|guideline :: \b(?:given|your|above|provided|the prompt['’]?s?) (?:instructions?|prompt|guidelines?)\b
-    instruction|prompt|guideline :: \b(?:follow\w*|per|adher\w* to|in line with|meets?) (?:the|these) (?:instructions?|guidelines?|prompt)(?: of|,|\.|$)
+    ~ instruction|prompt|guideline :: \b(?:the|these|given|your) (?:prompt|instructions)\b
     q:|a: :: (?:^|[\n.!?]\s*)[qa]\s*:
-    what is|what are|what can :: \bwhat (?:is|are|can be) (?:shown|seen|visible|depicted)[^.?]{{0,30}}\?
 """)
 
 _CHINESE = Phrases(
     rf"""
     单段描述|单段的描述|单段落|单段文字|单段的文字|准确的单段|准确单段|多段或|多段落或|换行符|推测性|过度推测|避免生成
-    ~ 提示词
-    该指令|上述指令|以下指令|给定指令|指令要求|任务要求|系统提示|确保描述|确保该描述|保证描述|保证该描述
-    换行 :: (?:使用|不要|无|没有|多段|避免|未)[^，。]{{0,4}}换行
-    先写|先描述|先说明|先介绍 :: ^首?先(?:写|描述|说明|介绍)[^。]*(?:再|然后|接着|最后)
-    请勿 :: 请勿(?:使用(?:多|换|推)|换行|多段|推测|生成|包含)
     推测|猜测|臆测|揣测 :: (?:避免|不要|不做|无|没有|未做|未作|不带有?|不含|禁止|未进行|不进行|不包含)(?:任何|生成|做|作|进行|过多|过度|带有|使用|做出|其他|多余|主观)*的?[推猜臆揣]测
     清晰可见的 :: (?:基于|根据|依据|仅|只|图[像片]中)[^。，]{{0,8}}清晰可见的(?:信息|内容)
+    ~ 提示词|指令要求|任务要求
+    先写|先描述|先说明|先介绍 :: ^首?先(?:写|描述|说明|介绍)[^。]*(?:再|然后|接着|最后)
     给定|所给 :: (?:给定|所给)的?[^。]{{0,6}}(?:图像|图片|信息)
     生成 :: 生成(?:一段|一个|一份|基于|准确|对|图像|图片)[^。]{{0,12}}(?:描述|说明|单段)
-    编号 :: [按根依](?:据|照)?编号(?:来|逐一|分别|依次)?(?:指代|提及|称呼|描述|说明|提到|引用)
-    请 :: (?<![邀申聘宴提约])请(?:按(?:照|要求)|描述|生成|详细|根据[图这]|说明[图这]|为[这图]|简要|确保|仔细[观描]|以[一单]|使?用[一单中简]|将[图这]|基于|用(?!餐)[^，。]{{0,8}}描述)
     {_before_a_colon(_ZH_ROLES)} :: (?:^|[\n。！？])\s*(?:{_ZH_ROLES})\s*[：:]
-    描述 :: (?:^|[。！？：:])\s*描述(?:这|该|以下|下面|此)[张幅些组]?(?:图像|图片|照片)[。：:？]
-    什么 :: (?:图[片像]?|照片)[中里](?:有|是|展示了)什么
     """,
     are_words=False,
 )
@@ -92,7 +78,7 @@ def prompt_leaks(caption: CaptionText) -> float:
 PROMPT_LEAK = Rule(
     name="prompt_leak",
     measure=prompt_leaks,
-    version=2,
+    version=3,
     needles=_ROLES.needles | _ENGLISH.needles | _CHINESE.needles,
     needs_needle=False,
     threshold=0.0,  # PixelProse and BLIP3-KALE also reject at the first one

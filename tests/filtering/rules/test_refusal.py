@@ -72,7 +72,7 @@ def test_talk_in_chinese_is_counted(text: str) -> None:
 def test_names_with_an_exclamation_mark_are_no_exclamations() -> None:
     """An exclamation is a sentence of its own."""
     assert {} == violations("A Yahoo! billboard stands above the road. " + GOOD_EN)
-    assert {"refusal": 1.0} == violations("Here you go! " + GOOD_EN)
+    assert {"refusal": 1.0} == violations("What a boat! " + GOOD_EN)
 
 
 def test_the_word_i_in_a_title_or_numeral_is_no_talk() -> None:

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageFile, TiffImagePlugin, _imaging
 from triptych.errors import UnreadableImageError
 from triptych.executors.memory_budget import MemoryBudget
 from triptych.sources.image_format import ImageFormat, image_format, missing_decoder
-from triptych.sources.pixels import chunks, jpeg, jpeg_2000, libtiff_errors, tiff
+from triptych.sources.pixels import chunks, jpeg, libtiff_errors, tiff
 from triptych.sources.pixels.bare_file import BareFile, from_metadata, turned_upright
 from triptych.sources.pixels.bare_file import upright_size as size_upright
 from triptych.sources.pixels.to_rgb import reduced_to_rgb, to_rgb
@@ -46,7 +46,7 @@ _BARE_FILES = {
     "AVIF": chunks.bare_avif,
     "HEIC": chunks.bare_heic,
     "JPEG": jpeg.bare_file,
-    "JPEG 2000": jpeg_2000.bare_file,
+    "JPEG 2000": chunks.bare_jpeg_2000,
     "JPEG XL": chunks.bare_jxl,
     "PNG": chunks.bare_png,
     "TIFF": tiff.bare_file,

@@ -10,7 +10,6 @@ import contextlib
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from triptych.errors import SetupError
@@ -18,7 +17,7 @@ from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, FileKind, suffi
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
-from triptych.sources.tar import TarShard, open_compressed_tar
+from triptych.sources.tar import CompressedTarShard, TarShard
 from triptych.sources.unpacking import OTHER_COMPRESSIONS, decompressed, is_compressed
 from triptych.sources.zip import ZipShard
 
@@ -52,7 +51,9 @@ def _is_zip(head: bytes) -> bool:
 TAR = SourceKind((".tar",), _is_tar, lambda archives: ([TarShard(each)] for each in archives))
 PARQUET = SourceKind((".parquet", ".parq", ".pq"), lambda head: head.startswith(b"PAR1"), open_parquet)
 ZIP = SourceKind((".zip",), _is_zip, lambda archives: ([ZipShard(each)] for each in archives))
-COMPRESSED_TAR = SourceKind(COMPRESSED_TAR_SUFFIXES, is_compressed, partial(map, open_compressed_tar))
+COMPRESSED_TAR = SourceKind(
+    COMPRESSED_TAR_SUFFIXES, is_compressed, lambda archives: ([CompressedTarShard(each)] for each in archives)
+)
 
 SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
 
@@ -123,8 +124,12 @@ def recognise(path: str, file_kind: FileKind) -> SourceKind | str | None:
     found = next((kind for kind in SOURCE_KINDS if kind.matches(head)), None)
     if named is None and found is ZIP and _is_document(path):
         found = None
-    if named is TAR and found is None and head.startswith(OTHER_COMPRESSIONS):
-        found = COMPRESSED_TAR  # its reader reports that it can't be unpacked
     if named is None and found is COMPRESSED_TAR and not _holds_tar(path):
         found = None
+    if named in (TAR, COMPRESSED_TAR) and found is None:
+        if head.startswith(OTHER_COMPRESSIONS) or path.lower().endswith(".br"):
+            return "compressed tar: its kind of compression can't be read; unpack it to a plain .tar"
+        if named is COMPRESSED_TAR and head:
+            return "damaged archive: neither a tar nor compressed"
+        return TAR
     return found or named or why_not_an_image(path, lambda: head)

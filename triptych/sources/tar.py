@@ -8,23 +8,16 @@ headers (see tar_headers).
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import IO
 
 from triptych.sources.file_names import usable_key
 from triptych.sources.members import DamagedMemberError, LostMembers, Member, MembersShard
-from triptych.sources.regular_files import read_bounded, read_head, size_of, why_not_read
-from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
+from triptych.sources.regular_files import read_bounded, size_of
+from triptych.sources.shard import Archive, FoundFile
 from triptych.sources.tar_headers import find_headers
-from triptych.sources.unpacking import (
-    COMPRESSED_HEAD_BYTES,
-    OTHER_COMPRESSIONS,
-    UnpackedFile,
-    decompress,
-    decompressed,
-    is_compressed,
-)
+from triptych.sources.unpacking import UnpackedFile, decompress, decompressed
 
 NO_FILES = (tarfile.DIRTYPE, b"V", b"D")
 """Types of members that are no files: folders, GNU tar's volume labels and directory listings."""
@@ -104,18 +97,3 @@ class CompressedTarShard(TarShard):
                 return files, min(raw.tell(), (self.size_bytes or 1) - 1)
         except Exception:  # each library raises its own
             return 0, 0
-
-
-def open_compressed_tar(archive: Archive) -> Sequence[Shard] | str:
-    """The shard of a file that is compressed or has such a suffix, or why it can't be read."""
-    try:
-        head = read_head(archive.path, COMPRESSED_HEAD_BYTES)
-    except OSError as error:
-        return [UnreadableArchive(archive, why_not_read(error))]
-    if is_compressed(head):
-        return [CompressedTarShard(archive)]
-    if not head:
-        return [UnreadableArchive(archive, "empty archive: the file has no bytes")]
-    if head.startswith(OTHER_COMPRESSIONS) or archive.path.lower().endswith(".br"):
-        return "compressed tar: its kind of compression can't be read; unpack it to a plain .tar"
-    return [UnreadableArchive(archive, "damaged archive: neither a tar nor compressed")]

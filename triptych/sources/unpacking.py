@@ -98,16 +98,15 @@ class UnpackedFile:
     """The unpacked content of the file ``path``, stored at ``copy``. Safe for threads and processes.
 
     ``unpack`` writes it, and returns what was wrong if it is incomplete. ``part`` names the part of the file
-    that is unpacked, if not all of it. Size and time of the source are stored beside the copy. The copy's own
-    time is not used, as not all file systems store it exactly.
+    that is unpacked, if not all of it. Size and time of the source, and the damage, are stored beside the
+    copy. The copy's own time is not used, as not all file systems store it exactly.
     """
 
     def __init__(
         self, path: str, copy: Path, unpack: Callable[[IO[bytes]], str | None], part: str = ""
     ) -> None:
         self._path, self._copy, self._write_content, self._part = path, copy, unpack, part
-        self._damage = copy.with_name(f"{copy.name}.damage")
-        self._source_note = copy.with_name(f"{copy.name}.source")
+        self._note = copy.with_name(f"{copy.name}.source")
 
     def open(self) -> IO[bytes]:
         """The copy, unpacked first if needed. Raises OSError, and SetupError if the disk is full."""
@@ -117,15 +116,19 @@ class UnpackedFile:
 
     def damage(self) -> str | None:
         """Why the copy is incomplete; None if it isn't."""
-        return self._damage.read_text("utf-8") if self._damage.exists() else None
+        return self._read_note()[2].decode() or None
 
-    def _source(self) -> str:
+    def _read_note(self) -> tuple[bytes, bytes, bytes]:
+        """The source of the copy, a separator, and the damage. Raises FileNotFoundError."""
+        return self._note.read_bytes().partition(b"\0")
+
+    def _source(self) -> bytes:
         size_bytes, modified_ns = size_and_time_of(self._path)
-        return f"{size_bytes}\t{modified_ns}\t{self._part}"
+        return f"{size_bytes}\t{modified_ns}\t{self._part}".encode()
 
     def _is_current(self) -> bool:
         try:
-            return self._copy.exists() and self._source_note.read_bytes() == self._source().encode()
+            return self._copy.exists() and self._read_note()[0] == self._source()
         except FileNotFoundError:
             return False
 
@@ -151,26 +154,19 @@ class UnpackedFile:
                 raise
 
     def _unpack_to(self, file: IO[bytes], part: str) -> None:
-        """The content is synced before it gets its final name, and the notes are written after an older copy
+        """The content is synced before it gets its final name, and the note is written after an older copy
         was removed, so a crash leaves no copy rather than a wrong one."""
         source = self._source()
         file.truncate(0)
-        damage = self._write_content(file)
+        damage = self._write_content(file) or ""
         file.flush()
         os.fsync(file.fileno())
         self._copy.unlink(missing_ok=True)
-        self._damage.unlink(missing_ok=True)
-        if damage is not None:
-            _write_note(self._damage, damage)
-        _write_note(self._source_note, source)
+        with self._note.open("wb") as note:
+            note.write(source + b"\0" + damage.encode())
+            note.flush()
+            os.fsync(note.fileno())
         os.replace(part, self._copy)
-
-
-def _write_note(path: Path, text: str) -> None:
-    with path.open("wb") as note:
-        note.write(text.encode())
-        note.flush()
-        os.fsync(note.fileno())
 
 
 def decompress(path: str, file: IO[bytes]) -> str | None:

@@ -1,4 +1,4 @@
-"""PNG, WebP, AVIF, HEIC and JPEG XL without metadata that could break decoding.
+"""PNG, WebP, AVIF, HEIC, JPEG XL and JPEG 2000 without metadata that could break decoding.
 
 Comes in: a file's bytes. Goes out: a BareFile of the chunks that the pixels need, and the damage that they
 show. Not its job: decoding.
@@ -35,6 +35,13 @@ WEBP_BITSTREAMS = frozenset({b"VP8 ", b"VP8L"})
 WEBP_PIXELS = WEBP_BITSTREAMS | {b"ANMF"}
 """Chunks of pixels. Nothing after the first of them is needed."""
 WEBP_BEFORE_PIXELS = frozenset({b"VP8X", b"ANIM", b"ALPH"})
+
+CODESTREAM, TILE_PART = b"\xff\x4f\xff\x51", b"\xff\x90"
+
+_JPEG_2000_SIZES = struct.Struct(">8L")
+"""Right, bottom, left and top of the picture, and width, height, left and top of its tiles."""
+_TILE_PART = struct.Struct(">4xHL2x")
+"""Header of a tile part: the tile's number, and the length."""
 
 
 def bare_png(content: bytes) -> BareFile:
@@ -189,3 +196,29 @@ def _jxl_size(bits: int) -> tuple[int, int]:
     height = side()
     wide, high = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[take(3)]
     return height * wide // high or side(), height
+
+
+def bare_jpeg_2000(content: bytes) -> BareFile:
+    """The unchanged file, checked for missing tiles, which its decoder leaves black."""
+    try:
+        missing = _missing_tiles(content, content.index(CODESTREAM))
+    except (ValueError, struct.error, ZeroDivisionError):  # the decoder reports damage
+        return BareFile(content)
+    return BareFile(content, damage=f"it is truncated before {missing} of its tiles" if missing else None)
+
+
+def _missing_tiles(content: bytes, at: int) -> int:
+    """How many tiles are missing from the codestream at ``at``."""
+    right, bottom, _, _, width, height, left, top = _JPEG_2000_SIZES.unpack_from(content, at + 8)
+    needed = -(-(right - left) // width) * -(-(bottom - top) // height)
+    at += len(TILE_PART)
+    while not content.startswith(TILE_PART, at):
+        (length,) = struct.unpack_from(">H", content, at + 2)
+        at += 2 + length
+    found: set[int] = set()
+    while content.startswith(TILE_PART, at) and at + _TILE_PART.size <= len(content):
+        tile, length = _TILE_PART.unpack_from(content, at)
+        found.add(tile)
+        at = at + length if length else len(content)  # 0: the last one, up to the end
+    is_cut = content.startswith(TILE_PART, at)  # in its header
+    return max(int(needed) - len(found), int(is_cut))

@@ -19,7 +19,7 @@ from triptych.errors import UsageError
 from triptych.sources.file_names import EVERYTHING, FileKind, PathFilter, kind_by_name
 from triptych.sources.locations import exists, is_folder
 from triptych.sources.regular_files import SizeAndTime, open_regular, read_head
-from triptych.sources.remote_storage import RemoteEntry, canonical_url, is_url, is_web, remote_entries
+from triptych.sources.remote_storage import FolderEntry, canonical_url, is_url, is_web, remote_entries
 
 LIST_SUFFIXES = (".txt", ".lst")
 
@@ -101,18 +101,16 @@ def _walk(
         if not entry.name or "/" in entry.name:
             yield _listed(root, below, "unusable name: object storage has // in it; rename it")
             continue
-        size_and_time = entry.size_and_version if isinstance(entry, RemoteEntry) else None
-        is_folder = _is_folder(entry)
-        kind = kind_by_name(entry.name, is_folder=is_folder)
-        listed = Listed(root, below, kind, size_and_time=size_and_time)
-        if listed.kind is FileKind.JUNK:
+        kind = kind_by_name(entry.name, is_folder=entry.is_folder)
+        listed = Listed(root, below, kind, size_and_time=entry.size_and_version)
+        if kind is FileKind.JUNK:
             if not any_depth:
                 yield listed
-        elif is_folder:
+        elif entry.is_folder:
             if not path_filter.excludes(below):
                 deeper = pattern if any_depth else rest
                 yield from _walk(root, below, deeper, (*above, here), path_filter)
-        elif not rest and listed.kind is not FileKind.SIDECAR:
+        elif not rest and kind is not FileKind.SIDECAR:
             yield listed
 
 
@@ -194,11 +192,12 @@ def is_pattern(part: str) -> bool:
     return any(letter in part for letter in "*?[")
 
 
-def _entries(folder: str) -> Sequence[os.DirEntry[str] | RemoteEntry]:
+def _entries(folder: str) -> Sequence[FolderEntry]:
+    """Sorted by name."""
     if is_url(folder):
         return remote_entries(folder)
     with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
+        return sorted(FolderEntry(entry.name, _is_folder(entry)) for entry in entries)
 
 
 def _listed(root: str, path: str, unreadable: str | None = None) -> Listed:
@@ -210,7 +209,7 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 
-def _is_folder(entry: os.DirEntry[str] | RemoteEntry) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

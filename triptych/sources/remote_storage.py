@@ -54,17 +54,13 @@ class ChangedObjectError(OSError):
         super().__init__(errno.ESTALE, "changed while it was read", url)
 
 
-class RemoteEntry(NamedTuple):
+class FolderEntry(NamedTuple):
     """An entry of a folder."""
 
     name: str
     is_folder: bool
-    size_and_version: tuple[int, int] | None
+    size_and_version: tuple[int, int] | None = None
     """See ``size_and_version``; None if the listing doesn't have it."""
-
-    def is_dir(self) -> bool:
-        """Like os.DirEntry.is_dir."""
-        return self.is_folder
 
 
 def is_url(name: str) -> bool:
@@ -192,7 +188,7 @@ def is_remote_folder(url: str) -> bool:
     return url.endswith("/") if is_web(url) else info_of(url)["type"] == "directory"
 
 
-def remote_entries(url: str) -> list[RemoteEntry]:
+def remote_entries(url: str) -> list[FolderEntry]:
     """The entries of a folder, sorted by name. Raises as ``info_of``."""
     files, path = filesystem(f"{url.rstrip('/')}/" if is_web(url) else url)
     found = []
@@ -206,5 +202,5 @@ def remote_entries(url: str) -> list[RemoteEntry]:
             name = ""  # the key has // in it
         elif is_web(url) and (not full_name.startswith(path) or "?" in name):
             continue  # a link to elsewhere, or to this page in another sort order
-        found.append(RemoteEntry(name, is_folder, known))
+        found.append(FolderEntry(name, is_folder, known))
     return sorted(found, key=lambda entry: entry.name)

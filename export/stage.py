@@ -218,7 +218,7 @@ def _checks(context: RunContext) -> dict[str, JobChecks]:
 
 
 def _digests_of_files(run: RunFolder, folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of the export, which is built in ``folder``, by its path below the run folder."""
+    """The SHA-256 of each file of the export in ``folder``, by its final path below the run folder."""
     hashes = {name: entry.sha256 for name, entry in read_manifest(folder).files.items()}
     hashes[MANIFEST_NAME] = sha256_of(folder / MANIFEST_NAME)
     return {f"{run.export_stage}/{name}": sha256 for name, sha256 in hashes.items()}

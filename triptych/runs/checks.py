@@ -4,9 +4,9 @@
     RUN/checks/<job>/<checker>/checker.json     the checker's settings and prompt
 
 Comes in: a run folder. Goes out: checks by caption. Each checker has its own folder. run.json names the
-current one, which changes when all of its questions are answered, and the sizes of its journals then: a smaller
-one is an error. A check counts only for the caption text and the images that it was made with. Not its job: making
-checks (see captioning.checking).
+current one, which changes when all of its questions are answered, and the sizes of its journals then: a
+smaller one is an error. A check counts only for the caption text and the images that it was made with. Not
+its job: making checks (see captioning.checking).
 """
 
 from __future__ import annotations

@@ -28,8 +28,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TypeVar
 
-import msgspec
-
 from triptych.errors import SetupError
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Screened, Verdict
 from triptych.runs.journal import read_journal

@@ -119,7 +119,7 @@ def _put_in_place(run: RunFolder, moving: Path) -> None:
 
 
 def _move(path: Path, folder: Path) -> None:
-    """Move ``path`` into ``folder``. After a power cut, an interrupted move may have left it in both places."""
+    """Move ``path`` into ``folder``. A power cut may have left it in both places."""
     if path.is_dir() and (folder / path.name).is_dir():
         for each in path.iterdir():
             _move(each, folder / path.name)

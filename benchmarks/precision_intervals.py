@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.report.checked_precision import corrected
-from triptych.runs.shares import wilson_interval
+from triptych.runs.sampling import wilson_interval
 
 SHARES = (0.8, 0.9, 0.95)
 VERDICTS = (150, 300)

@@ -17,10 +17,9 @@ from triptych.export.formats.row_format import FilledFile
 from triptych.export.manifest import Funnel, Manifest
 from triptych.languages import Language
 from triptych.records import SetKind
-from triptych.runs.captioners import captioners
 from triptych.runs.checks import outcome_lines
 from triptych.runs.ledger.captions import JobCounts
-from triptych.runs.stage_record import JobChecks, Setting
+from triptych.runs.stage_record import JobChecks, Setting, captioners
 
 _SIZE_CATEGORIES = (
     (1_000, "n<1K"),

@@ -15,7 +15,7 @@ import msgspec
 from triptych.captioning.checking.config import CheckingConfig
 from triptych.captioning.config import CaptioningConfig
 from triptych.errors import UsageError, closest
-from triptych.executors.config import ClusterConfig
+from triptych.executors import ClusterConfig
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
 from triptych.grouping.config import EmbeddingConfig, SetsConfig

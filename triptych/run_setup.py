@@ -23,9 +23,8 @@ from triptych.models import resolve_model
 from triptych.progress import Progress
 from triptych.runs.folder import UNPACKED, RunFolder, StageName
 from triptych.runs.other_embeddings import embeddings_to_use
-from triptych.runs.stage_record import with_verb
+from triptych.runs.stage_record import installed_versions, with_verb
 from triptych.runs.staleness import command_of, stale_reason
-from triptych.runs.versions import installed_versions
 from triptych.settings import NOT_STORED, Settings
 from triptych.sources.locations import absolute_source, exists, is_below, moved
 

@@ -14,12 +14,11 @@ import msgspec
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import Job
 from triptych.runs.canaries import canary_lines
-from triptych.runs.captioners import captioners
 from triptych.runs.checks import outcome_lines
 from triptych.runs.generations import superseded
 from triptych.runs.ledger import Ledger, total_of
 from triptych.runs.other_embeddings import other_folders
-from triptych.runs.stage_record import JobChecks
+from triptych.runs.stage_record import JobChecks, captioners
 from triptych.runs.staleness import stale_stages
 
 if TYPE_CHECKING:

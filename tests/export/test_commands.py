@@ -14,7 +14,7 @@ from triptych.filtering.stage import verdict_settings
 from triptych.jobs import SEED_JOBS
 from triptych.opening import open_run
 from triptych.runs.folder import RunFolder
-from triptych.verify.findings import Findings
+from triptych.verify import Findings
 from triptych.verify.run import _check_export
 
 

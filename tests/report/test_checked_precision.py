@@ -15,7 +15,7 @@ from triptych.report.checked_precision import corrected, corrected_by_checks, ve
 from triptych.runs.folder import RunFolder
 from triptych.runs.human_verdicts import HumanVerdict, digest_of_text
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.shares import wilson_interval
+from triptych.runs.sampling import wilson_interval
 
 
 def drawn(

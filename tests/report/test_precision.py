@@ -8,7 +8,7 @@ import pytest
 from triptych.errors import UsageError
 from triptych.report.precision import precisions
 from triptych.runs.human_verdicts import STORED, append_verdict, decode_verdict, read_verdicts
-from triptych.runs.shares import wilson_interval
+from triptych.runs.sampling import wilson_interval
 
 
 def line(number: int, good: bool, **changes: object) -> str:

@@ -22,7 +22,7 @@ from ray.cluster_utils import Cluster
 
 from tests.crash.engine import ASKED
 from tests.support.slow_marks import DIES_OF
-from triptych.executors.config import ClusterConfig
+from triptych.executors import ClusterConfig
 from triptych.executors.ray import RayCluster
 
 NODES = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.ray_nodes import RayNodes
-from triptych.executors.config import ClusterConfig
+from triptych.executors import ClusterConfig
 from triptych.shared_folder.examine import every_node, examine_folder
 
 

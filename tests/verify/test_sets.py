@@ -16,7 +16,7 @@ from triptych.grouping.sets_stage import make_sets
 from triptych.records import ImageSet
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-from triptych.verify.findings import Findings
+from triptych.verify import Findings
 from triptych.verify.state import check_sets
 
 

@@ -26,7 +26,7 @@ from triptych.runs.checks import read_checks, untruth_of
 from triptych.runs.context import RunContext
 from triptych.runs.human_verdicts import HumanVerdict, digest_of_text
 from triptych.runs.plan import Planned
-from triptych.runs.shares import wilson_interval
+from triptych.runs.sampling import wilson_interval
 
 LEAST_VERDICTS = 30
 """Fewer verdicts don't show how wrong the checker is."""

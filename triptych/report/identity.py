@@ -14,10 +14,9 @@ import msgspec
 
 from triptych.export.manifest import fingerprints, shortened
 from triptych.report.content import Beside, Identity, JobShown, PairShown, StageShown
-from triptych.runs.captioners import captioners
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
-from triptych.runs.stage_record import STAGE_NAMES
+from triptych.runs.stage_record import STAGE_NAMES, captioners
 
 _HASH = "sha256:"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from triptych.runs.human_verdicts import HumanVerdict
-from triptych.runs.shares import wilson_interval
+from triptych.runs.sampling import wilson_interval
 
 
 class Precision(msgspec.Struct, frozen=True, kw_only=True):

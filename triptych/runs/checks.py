@@ -24,7 +24,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import make_folder, written_whole
 from triptych.runs.plan import Target
-from triptych.runs.shares import in_words
+from triptych.runs.sampling import in_words
 from triptych.runs.stage_record import JobChecks, Setting
 
 FOLDER = "checks"

@@ -1,12 +1,13 @@
-"""Samples by hash: the names with the smallest hashes, so a sample depends on nothing but the names.
+"""Samples by hash, and what a sample says about everything: shares with confidence intervals.
 
-Comes in: names. Goes out: their 64-bit hashes, and the largest hash in the sample. Not its job: keeping the
-names; the hashes, 8 bytes each, are enough.
+Comes in: names; counts. Goes out: the largest hash in a sample, which has the names with the smallest hashes,
+so it depends on nothing else; 95% intervals. Not its job: keeping the names.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from array import array
 from collections.abc import Iterable
 
@@ -40,3 +41,26 @@ def last_of_smallest(hashes: array[int], count: int) -> int:
         return -1
     last = min(count, len(hashes)) - 1
     return int(np.partition(np.frombuffer(hashes, np.uint64), last)[last])
+
+
+Z_95 = 1.959963984540054
+"""The 97.5 % point of the normal distribution: two-sided 95 %."""
+
+
+def wilson_interval(good: float, judged: float, z: float = Z_95) -> tuple[float, float]:
+    """The score interval of Wilson (1927) for ``good`` of ``judged`` (at least 1), within [0, 1]."""
+    share = good / judged
+    centre = share + z * z / (2 * judged)
+    spread = z * math.sqrt(share * (1 - share) / judged + z * z / (4 * judged * judged))
+    scale = 1 + z * z / judged
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def in_words(count: int, of: int) -> str:
+    """A share with its interval.
+
+    >>> in_words(12, 200)
+    '6.0% (95% interval 3.5% to 10.2%)'
+    """
+    low, high = wilson_interval(count, of)
+    return f"{count / of:.1%} (95% interval {low:.1%} to {high:.1%})"

@@ -1,11 +1,14 @@
-"""The content of run.json: records of a run and its stages.
+"""The content of run.json: records of a run and its stages, and the versions and models that are in them.
 
 Not its job: changing them (see stages), writing run.json (see run_file).
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -159,3 +162,52 @@ def export_stage(name: str) -> StageName:
 def written_by(stage: StageName) -> tuple[str, ...]:
     """The files and folders that ``stage`` writes, as paths below the run folder."""
     return WRITTEN_BY.get(stage, (stage,))
+
+
+_MODEL_SETTING = re.compile(r"(?:served_model|model)(?:_|$)")
+"""A setting that names a model: of all jobs, or of one job, whose name follows."""
+
+
+def captioners(settings: Mapping[str, Setting]) -> list[str]:
+    """The name of each model, once. For a local model, whose setting is path and hash, the folder's name.
+
+    >>> captioners({"model": None, "served_model_single_en": "acme/a", "served_model_single_zh": "acme/b"})
+    ['acme/a', 'acme/b']
+    """
+    found = filter(_MODEL_SETTING.match, settings)
+    jobs = dict.fromkeys(key.removeprefix("served_model").removeprefix("model") for key in found)
+    names = (_name(settings.get(f"served_model{of}") or settings.get(f"model{of}")) for of in jobs)
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _name(value: Setting) -> str:
+    name = str(value or "").partition(", ")[0]
+    return name.rstrip("/").rpartition("/")[2] if name.startswith(("/", ".", "~")) else name
+
+
+_RECORDED_VERSIONS = (
+    "triptych",
+    "lmdeploy",
+    "open_clip_torch",
+    "faiss-cpu",
+    "imagehash",
+    "pillow",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "rensa",
+    "py3langid",
+    "opencc",
+)
+
+
+@cache
+def installed_versions() -> dict[str, str]:
+    """The versions of those packages that are installed, by name."""
+    from importlib import metadata  # takes as long to import as all of `--help`
+
+    versions: dict[str, str] = {}
+    for name in _RECORDED_VERSIONS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions

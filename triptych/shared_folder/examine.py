@@ -33,8 +33,7 @@ from typing import Any, NamedTuple
 
 from triptych.captioning.engines import Finding
 from triptych.errors import SetupError
-from triptych.executors import PerUnit, in_order
-from triptych.executors.config import ClusterConfig
+from triptych.executors import ClusterConfig, PerUnit, in_order
 from triptych.executors.local import LocalExecutor
 from triptych.shared_folder import steps
 

@@ -31,7 +31,7 @@ from triptych.runs.journal import journal_lines, read_journal
 from triptych.runs.run_file import RUN_FILE_NAME, copy_of, read_twice_written
 from triptych.runs.stage_record import RunFile, StageName
 from triptych.runs.staleness import maker_of
-from triptych.verify.findings import Findings
+from triptych.verify import Findings
 
 MOST_LINES = 20
 """Damaged lines of a journal that are listed; more are only counted."""

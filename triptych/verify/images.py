@@ -23,7 +23,7 @@ from triptych.runs.plan import JobPlan
 from triptych.runs.sampling import hash64, last_sampled
 from triptych.sources.image_decoding import upright_size
 from triptych.sources.shard import Shard
-from triptych.verify.findings import Findings
+from triptych.verify import Findings
 
 MOST_IMAGE_VIOLATIONS = 20
 """Violations that are listed; more are only counted."""

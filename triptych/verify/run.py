@@ -13,8 +13,8 @@ from triptych.errors import TriptychError
 from triptych.runs.ledger import Ledger
 from triptych.runs.stage_record import STAGE_NAMES, is_export, with_verb
 from triptych.runs.staleness import command_of, stale_stages
+from triptych.verify import Findings
 from triptych.verify.files import check_embeddings, check_files, check_journals, check_twice_written
-from triptych.verify.findings import Findings
 from triptych.verify.images import ImageCheck, check_images
 from triptych.verify.state import check_inputs, check_notes, check_sets
 

@@ -16,7 +16,7 @@ from triptych.runs.ledger import Ledger, total_of
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.stage_record import StageName, with_verb
 from triptych.runs.staleness import makes_again, stale_stages
-from triptych.verify.findings import Findings
+from triptych.verify import Findings
 
 _SETS_AGAIN = "make the sets again with --fresh sets"
 _ROUNDED = 1e-6

@@ -19,9 +19,8 @@ from typing import Any
 import ray
 
 from triptych.errors import SetupError, UsageError
-from triptych.executors import SetUp
+from triptych.executors import ClusterConfig, SetUp
 from triptych.executors.actor_worker import DRIVER
-from triptych.executors.config import ClusterConfig
 from triptych.executors.ray.executor import RayExecutor
 from triptych.executors.ray.nodes import Nodes, only_on
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from triptych.executors.config import ClusterConfig
+from triptych.executors import ClusterConfig
 
 
 class Node(NamedTuple):

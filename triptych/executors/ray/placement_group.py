@@ -18,8 +18,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from triptych.executors import PLACED_GPUS
-from triptych.executors.config import ClusterConfig
+from triptych.executors import PLACED_GPUS, ClusterConfig
 from triptych.executors.ray.actor import Actor
 from triptych.executors.ray.nodes import Node
 

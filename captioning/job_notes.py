@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from triptych.captioning.backlog import retryable_count
+from triptych.captioning.backlog import Backlog, retryable_count
 from triptych.captioning.fingerprint import stage_settings
 from triptych.jobs import Job
 from triptych.runs.caption_counts import CaptionCounts
@@ -21,6 +21,7 @@ from triptych.runs.digest_cache import signature_of
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.generations import put_aside, read_generation
 from triptych.runs.ledger.noted import as_note
+from triptych.runs.plan import JobPlan
 
 
 class JobNotes:
@@ -88,7 +89,7 @@ class JobNotes:
             return job
         sampled, before = job.limited_to(sample), self._with_noted_limit(job)
         is_more = before.limit is None or (sampled.limit is not None and before.limit > sampled.limit)
-        return before if is_same and is_more and self._is_known(job) and self.is_done(before) else sampled
+        return before if is_same and is_more and self._is_known(job) and self._has_all(before) else sampled
 
     def _with_noted_limit(self, job: Job) -> Job:
         limit = self.values.get(f"{job.name}.limit")
@@ -96,6 +97,10 @@ class JobNotes:
 
     def _is_known(self, job: Job) -> bool:
         return f"{job.name}.planned" in self.values
+
+    def _has_all(self, job: Job) -> bool:
+        """Whether nothing is missing, counted if need be, as in a copy of a run."""
+        return self.is_done(job) or not Backlog(JobPlan(self._run, job)).counts.missing
 
     def is_done(self, job: Job) -> bool:
         """Whether nothing is missing, as far as the notes still hold."""

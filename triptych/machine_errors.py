@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_GO_ON = "; fix that and run the same command: it goes on from here"
+_GO_ON = "; fix that, and the same command resumes from here"
 
 
 def was_interrupted(error: BaseException) -> bool:

@@ -24,6 +24,7 @@ from triptych.runs.heartbeats import EndpointStatus
 from triptych.workers import WorkerState, worker_states
 
 if TYPE_CHECKING:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.metrics_core import Metric
 
 Samples = Iterable[tuple[Sequence[str], float]]
@@ -91,16 +92,16 @@ class RunCollector:
 def _gauge(name: str, help: str, labels: Sequence[str], samples: Samples) -> Metric:
     from prometheus_client.core import GaugeMetricFamily
 
-    family = GaugeMetricFamily(f"triptych_{name}", help, labels=labels)
-    for label_values, number in samples:
-        family.add_metric(label_values, number)
-    return family
+    return _filled(GaugeMetricFamily(f"triptych_{name}", help, labels=labels), samples)
 
 
 def _counter(name: str, help: str, labels: Sequence[str], samples: Samples) -> Metric:
     from prometheus_client.core import CounterMetricFamily
 
-    family = CounterMetricFamily(f"triptych_{name}", help, labels=labels)
+    return _filled(CounterMetricFamily(f"triptych_{name}", help, labels=labels), samples)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: Samples) -> Metric:
     for label_values, number in samples:
         family.add_metric(label_values, number)
     return family

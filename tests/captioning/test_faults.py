@@ -122,7 +122,7 @@ def test_a_second_interruption_stops_at_once(made_up: MadeUpRun, hanging: FaultS
     _, stderr = process.communicate()
 
     assert 130 == process.returncode
-    assert "the same command goes on from here" in stderr
+    assert "the same command resumes from here" in stderr
     assert "Traceback" not in stderr
     assert [] == made_up.rows("single_en")
 

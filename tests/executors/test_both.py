@@ -210,7 +210,7 @@ def test_two_units_given_up_in_a_row_end_the_work(open_executor: OpenExecutor) -
 def test_in_order_ends_with_one_line_at_a_unit_that_is_given_up(open_executor: OpenExecutor) -> None:
     """It says what the workers do and how to continue."""
     with (
-        pytest.raises(SetupError, match=r"a (process|worker) that dies .* it goes on"),
+        pytest.raises(SetupError, match=r"a (process|worker) that dies .* it resumes"),
         open_executor("ab", PerUnit(Dies()), purpose="dies") as executor,
     ):
         list(in_order(executor, range(9)))

@@ -255,7 +255,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line(
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 12 * 1024))
     arguments = ("group", few_images, *DEMO, "--out", small_disk / "run")
 
-    assert_one_line(triptych(*arguments), 1, "No space left on device", "goes on from here")
+    assert_one_line(triptych(*arguments), 1, "No space left on device", "resumes from here")
 
     ballast.unlink()
 

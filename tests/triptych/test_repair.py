@@ -223,7 +223,7 @@ def test_a_damaged_named_export_is_made_again_by_its_own_command(triptych: Comma
     assert f"made again by `{command}`" in triptych("repair", run, "--yes").stdout
     outcome = triptych("verify", run)
     assert 1 == outcome.exit_code
-    assert f"exports/lf was begun and not finished; `{command}` goes on" in outcome.stdout
+    assert f"exports/lf was begun and not finished; `{command}` resumes" in outcome.stdout
 
     assert 0 == triptych(*command.split()[1:]).exit_code
     assert 0 == triptych("verify", run).exit_code

@@ -27,7 +27,7 @@ from triptych.errors import TriptychError
 from triptych.machine_errors import machine_error, was_interrupted
 from triptych.terminal import echo
 
-_INTERRUPTED = "interrupted; the same command goes on from here"
+_INTERRUPTED = "interrupted; the same command resumes from here"
 
 
 class _InOrderOfWork(click.Group):

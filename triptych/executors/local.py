@@ -99,7 +99,7 @@ class LocalExecutor:
         lost = Lost(dead.name, tuple(sorted(dead.units)), dead.crash or "")
         error = dead.error or WorkerDeathsError(
             f"a process that {self._purpose} {dead.crash}, as two did before at the same work;"
-            " remove the cause and run the same command: it goes on, and finished work is kept"
+            " remove the cause and run the same command: it resumes, and finished work is kept"
         )
         yield lost
         yield from left.lose(lost, error)

@@ -113,7 +113,7 @@ def with_retries(url: str, action: Callable[[], T]) -> T:
                 message = " ".join(str(cause).split()) or type(cause).__name__
                 what = f"can't be reached after {len(PAUSES_S)} more tries" if pause_s is None else final
                 raise UnreachableError(
-                    f"{url} {what} ({message}); once that is mended, the same command continues from here"
+                    f"{url} {what} ({message}); once that is mended, the same command resumes from here"
                 ) from None
         time.sleep(pause_s)
     raise AssertionError

@@ -54,7 +54,7 @@ def _check_ledger(opened: Run, found: Findings) -> None:
     ledger, folder = opened.ledger(opened.progress), opened.folder
     violations = [f"{each}; {_remedy(each, opened)}" for each in ledger.violations()]
     violations += [
-        f"{with_verb(stage, 'were')} begun and not finished; `{command_of(stage, folder.path)}` goes on"
+        f"{with_verb(stage, 'were')} begun and not finished; `{command_of(stage, folder.path)}` resumes"
         for stage in folder.every_stage
         if stage in folder.run_file.stages and not folder.is_finished(stage)
     ]

@@ -164,7 +164,7 @@ def test_ctrl_c_ends_every_process_without_a_traceback(tars: Path, tiny_clip: Pa
     _, stderr = parent.communicate(timeout=PATIENCE_S)
     _wait_for(lambda: not any(map(_is_alive, children)))
 
-    assert stderr.splitlines()[-1] == "triptych: interrupted; the same command goes on from here"
+    assert stderr.splitlines()[-1] == "triptych: interrupted; the same command resumes from here"
     assert "Traceback" not in stderr
     assert parent.returncode == 130
 

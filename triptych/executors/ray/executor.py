@@ -121,7 +121,7 @@ class RayExecutor:
         lost = Lost(f"{worker.name} on {node.host}", tuple(sorted(worker.units)), worker.crash or "")
         error = worker.error or WorkerDeathsError(
             f"a worker that {self._purpose} on {node.host} {worker.crash}, as two did before at the same"
-            " work; remove the cause and run the same command: it goes on, and finished work is kept"
+            " work; remove the cause and run the same command: it resumes, and finished work is kept"
         )
         yield lost
         has_left = worker.crash == LOST_WITH_NODE or (

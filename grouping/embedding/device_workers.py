@@ -194,7 +194,7 @@ def _given_up_error(given_up: Sequence[GivenUp], shards: Sequence[Shard]) -> Set
     return SetupError(f"embeddings: all shards are complete except {names}{more}: {what}; {_RESUME}")
 
 
-_RESUME = "complete shards are kept, so fix the cause and run the same command: it goes on from here"
+_RESUME = "complete shards are kept, so fix the cause and run the same command: it resumes from here"
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from benchmarks.record import record, refuse_dirty_tree
-from triptych.report.checked_precision import corrected
+from triptych.report.precision import corrected
 from triptych.runs.sampling import wilson_interval
 
 SHARES = (0.8, 0.9, 0.95)

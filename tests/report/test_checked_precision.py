@@ -11,7 +11,7 @@ from tests.support.made_up_run import make_up_run
 from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.small_run import SmallRun
 from triptych.filtering.human_overrides import HumanOverrides
-from triptych.report.checked_precision import corrected, corrected_by_checks, verdicts_for
+from triptych.report.precision import corrected, corrected_by_checks, verdicts_for
 from triptych.runs.folder import RunFolder
 from triptych.runs.human_verdicts import HumanVerdict, digest_of_text
 from triptych.runs.jsonl import write_jsonl

@@ -37,7 +37,7 @@ def test_the_page_fits_the_window_and_its_text_is_readable(
         visit.context.close()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, 1024, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_accessibility_problem(
     browser: sync_api.Browser, nasty_run: Shown, width: int, scheme: str

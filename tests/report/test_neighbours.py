@@ -7,7 +7,8 @@ from triptych.progress import Silent
 from triptych.records import ImageRecord
 from triptych.report import neighbours
 from triptych.report.cards import Thresholds, why_joined, why_left_out
-from triptych.report.neighbours import locate, map_of
+from triptych.report.neighbours import locate
+from triptych.report.thumbnails import along_two_components
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
@@ -101,7 +102,7 @@ def test_the_map_places_similar_images_together() -> None:
     """Two groups are separated along the first component. Positions are ranks, so they fill the square."""
     rng = np.random.default_rng(5)
     centres = np.repeat(np.eye(2, 16, dtype=np.float32), 20, axis=0)
-    places = np.array(map_of((centres + rng.normal(0, 0.02, centres.shape)).astype(np.float32)))
+    places = np.array(along_two_components((centres + rng.normal(0, 0.02, centres.shape)).astype(np.float32)))
 
     assert (0, 1) == (places.min(), places.max())
     left = places[:, 0] < 0.5
@@ -111,4 +112,4 @@ def test_the_map_places_similar_images_together() -> None:
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_map_of_few_images_has_a_place_for_each(count: int) -> None:
     """A run may have only one image, or none."""
-    assert count == len(map_of(np.eye(8, dtype=np.float32)[:count]))
+    assert count == len(along_two_components(np.eye(8, dtype=np.float32)[:count]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triptych.report.write_report import embedded_json
+from triptych.report.render import embedded_json
 
 STRANGE = [
     "</script>",

@@ -165,7 +165,7 @@ def test_two_runs_are_compared_blindly(
 
         for at in range(6):
             sides = english.nth(at).locator(".side .text").all_inner_texts()
-            label = ["left", "right"][sides.index("Another.")]
+            label = ["first", "second"][sides.index("Another.")]
             english.nth(at).get_by_role("button", name=f"{label} is better").click()
 
         assert (

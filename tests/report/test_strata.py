@@ -10,8 +10,7 @@ from tests.support.checked_run import Checked, answer, denies_red
 from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.small_run import SETS, make_small_run
 from triptych.records import target_of
-from triptych.report.samples import even_singles, sample_sets
-from triptych.report.strata import NOT_CHECKED, Strata
+from triptych.report.samples import NOT_CHECKED, Strata, even_singles, sample_sets
 from triptych.runs.sampling import drawn_rank
 
 TEXT = "Image-1: A dog. Image-2: A red cat."
@@ -43,7 +42,7 @@ def test_the_stratum_of_a_checked_caption_depends_on_its_least_likely_statement(
 
     assert {(1, NOT_CHECKED)} == {strata.of(key) for key in keys[9:]}
 
-    monkeypatch.setattr("triptych.report.strata.LEAST_CHECKED", 9)
+    monkeypatch.setattr("triptych.report.samples.LEAST_CHECKED", 9)
     denied = {target_of(row.caption) for row in checked.rows("single_en") if row.answer == "no"}
     assert 9 == sum(strata.of(key) is not None for key in keys)
     assert [(1, 3 if key in denied else 0) for key in keys[:9]] == [strata.of(key) for key in keys[:9]]

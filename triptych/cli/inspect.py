@@ -18,8 +18,7 @@ from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from triptych.api import Run
-    from triptych.report.checked_precision import Corrected
-    from triptych.report.precision import Precision
+    from triptych.report.precision import Corrected, Precision
 
 WANTED_HALF_WIDTH = 0.02
 """The report says how many verdicts an interval of this half width needs."""
@@ -264,9 +263,8 @@ def report(
 
 
 def _print_precision(run: Run, verdicts_file: Path, progress: Progress) -> None:
-    from triptych.report.checked_precision import corrected_by_checks
     from triptych.report.identity import report_id
-    from triptych.report.precision import precisions
+    from triptych.report.precision import corrected_by_checks, precisions
     from triptych.runs.human_verdicts import damage_line, read_verdicts
 
     verdicts, others, damaged, _ = read_verdicts(verdicts_file, report_id(run.folder))
@@ -296,7 +294,7 @@ def _serve(folder: Path, host: str, port: int) -> None:
 
 
 def _precision_lines(found: Sequence[Precision], helped: Mapping[str, Corrected]) -> Iterator[str]:
-    from triptych.report.checked_precision import verdicts_for
+    from triptych.report.precision import verdicts_for
 
     wanted = f"more for ±{WANTED_HALF_WIDTH}"
     yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   {'95 % interval':<16} {wanted:>15}"

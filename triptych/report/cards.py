@@ -17,6 +17,7 @@ from triptych.filtering.scoring import Scorer
 from triptych.jobs import Job
 from triptych.records import Duplicate, ImageRecord, ImageSet, StatementCheck, target_of
 from triptych.report.beside import Pair
+from triptych.report.captions import caption_shown, marked
 from triptych.report.content import (
     CaptionShown,
     DuplicateShown,
@@ -28,9 +29,9 @@ from triptych.report.content import (
     SetShown,
     SingleShown,
 )
-from triptych.report.marks import marked
 from triptych.report.neighbours import LocatedImage, Nearness, Outsider
-from triptych.report.samples import Rejected, Repeated, SampledCaptions, caption_shown, texts_of
+from triptych.report.rejected import Rejected, Repeated, texts_of
+from triptych.report.samples import SampledCaptions
 from triptych.report.sampling import Drawn
 from triptych.report.thumbnails import Thumbnails
 from triptych.runs.checks import denied_of, read_checks
@@ -190,8 +191,6 @@ class Cards:
     def _left_out(self, outsider: Outsider, thresholds: Thresholds) -> LeftOut:
         return LeftOut(
             picture=self._thumbnails.number_of(outsider.image),
-            min_cosine_similarity=round(float(outsider.cosines.min()), 3),
-            weakest_member=int(outsider.cosines.argmin()),
             why=why_left_out(outsider, thresholds, self._set_of.get(outsider.image.record.key)),
         )
 

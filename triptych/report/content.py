@@ -77,9 +77,6 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     """The image that came closest to joining a set."""
 
     picture: int
-    min_cosine_similarity: float
-    weakest_member: int
-    """The image of the set that it is least similar to, numbered from 0."""
     why: str
 
 

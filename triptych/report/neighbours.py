@@ -110,23 +110,6 @@ def normalised(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     return units
 
 
-def map_of(units: NDArray[np.float32]) -> list[tuple[float, float]]:
-    """The position of each vector along the first two principal components, by rank, from 0 to 1.
-
-    Ranks fill the whole square; with plain coordinates, outliers would squeeze the others together. ``units``
-    is ``float32[n, dim]``.
-    """
-    import faiss
-
-    if len(units) < 2:
-        return [(0.5, 0.5)] * len(units)
-    dimensions = units.shape[1]
-    components = faiss.PCAMatrix(dimensions, min(2, dimensions))
-    components.train(units)
-    ranks = components.apply(units).argsort(axis=0, kind="stable").argsort(axis=0) / (len(units) - 1)
-    return [(float(across), float(down)) for across, down in ranks[:, [0, -1]].round(4)]
-
-
 class CosineHistogram:
     """Bins of STEP over [-1, 1]; 1 falls into the last."""
 

@@ -1,16 +1,16 @@
 """Samples and statistics of sets and captions, from one pass over each.
 
 Comes in: a run with finished sets, its jobs. Goes out: samples of sets, duplicates, single images, rejected
-and failed captions; distributions and rule counts over everything. One shard is in memory at a time. Not its
-job: counts for the funnel (see runs.ledger), building cards (see cards).
+and failed captions, stratified by size and checks; distributions over everything. One shard is in memory at a
+time. Not its job: drawing (see sampling), counts for the funnel (see runs.ledger), cards (see cards).
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Sequence
 
 import msgspec
 
@@ -25,16 +25,16 @@ from triptych.records import (
     reason_class,
     target_of,
 )
-from triptych.report.content import CaptionShown, RuleCounts
+from triptych.report.captions import caption_shown
+from triptych.report.content import CaptionShown
 from triptych.report.neighbours import CosineHistogram
+from triptych.report.rejected import CountsOfRules, Rejected
 from triptych.report.sampling import Draw, Drawn, SpreadDraw, StratifiedDraw
-from triptych.report.strata import Strata
+from triptych.runs.checks import read_checks, worst_answer
 from triptych.runs.context import RunContext
-from triptych.runs.folder import RunFolder
-from triptych.runs.human_verdicts import digest_of_text
 from triptych.runs.ledger import Ledger
 from triptych.runs.plan import Target
-from triptych.runs.rule_scores import RuleScores
+from triptych.runs.sampling import drawn_rank
 
 EVEN_SETS = 40
 """Enough to know a precision of 0.9 to about ±0.1 (Wilson, 95 %)."""
@@ -53,6 +53,13 @@ REJECTED_PER_JOB = 2
 """Per rule; more are added if the even draw over its jobs has fewer of a job."""
 FAILURES_PER_CLASS = 5
 _QUARTERS = 4
+POOL = 4000
+"""Checked images or sets that are kept, those with the smallest hashes; some dozen of them are drawn."""
+LEAST_CHECKED = 300
+"""With at least so many checked captions, only those are drawn."""
+UNTRUTHS = (0.02, 0.1, 0.5)
+"""Bounds between strata: the probability that the least likely statement is untrue."""
+NOT_CHECKED = -1
 
 
 class SampledSets(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,15 +110,6 @@ def sample_sets(context: RunContext, related: float | None, duplicate: float | N
         duplicates=duplicates.taken(at_most_rare=MAX_RARE_DUPLICATES),
         duplicate_keys=keys,
     )
-
-
-class Rejected(NamedTuple):
-    """A caption that a rule rejected."""
-
-    job: Job
-    target: Target
-    caption: Caption
-    verdict: Verdict
 
 
 class SampledCaptions:
@@ -203,33 +201,6 @@ class SampledCaptions:
             draw.offer(caption.id, job.name, Rejected(job, target, caption, verdict))
 
 
-def caption_shown(job: Job, caption: Caption, verdict: Verdict | None) -> CaptionShown:
-    """A caption and its state."""
-    state, why, rules = "not judged", "", list[str]()
-    if caption.failure is not None:
-        state, why = "failed", caption.failure
-    elif verdict is not None:
-        state = "kept" if verdict.keep else "rejected"
-        rules = list(verdict.scores) or ([verdict.reason] if verdict.reason else [])
-        why = ", ".join(rules)
-    instead = verdict.text if verdict is not None else ""
-    is_repaired = verdict is not None and bool(verdict.removed)
-    text = instead if is_repaired else caption.text
-    return CaptionShown(
-        id=caption.id,
-        job=job.name,
-        language=job.language,
-        state=state,
-        text=text,
-        digest=digest_of_text(text),
-        edited="" if is_repaired else instead,
-        removed=list(verdict.removed) if verdict is not None else [],
-        unfit=verdict.unfit if verdict is not None else "",
-        why=why,
-        rules=rules,
-    )
-
-
 def even_singles(jobs: Sequence[Job]) -> int:
     """How many single images are drawn evenly."""
     on_sets = sum(job.is_multi for job in jobs)
@@ -237,88 +208,31 @@ def even_singles(jobs: Sequence[Job]) -> int:
     return max(EVEN_SINGLES, math.ceil(missing / max(len(jobs) - on_sets, 1)))
 
 
-class Repeated(NamedTuple):
-    """A caption that a duplicate repeats."""
+class Strata:
+    """Strata for even draws: by the size of a set, and by a checker's answers on its captions.
 
-    job: Job
-    keys: tuple[str, ...]
-    """The keys of its images, in order."""
+    If enough captions were checked, only those are drawn: a checker's answers help a precision only where
+    people judged the same captions.
+    """
 
-
-def repeated_captions(run: RunFolder, jobs: Sequence[Job], ids: Collection[str]) -> dict[str, Repeated]:
-    """The captions ``ids``, by id, without those of sets that no longer exist."""
-    by_name = {job.name: job for job in jobs}
-    job_of = {each: by_name[name] for each in ids if (name := each.partition(":")[0]) in by_name}
-    wanted = {target_of(identifier) for identifier, job in job_of.items() if job.is_multi}
-    sets = {one.id: one.keys for one in (run.sets() if wanted else ()) if one.id in wanted}
-    found: dict[str, Repeated] = {}
-    for identifier, job in job_of.items():
-        target = target_of(identifier)
-        keys = sets.get(target) if job.is_multi else (target,)
-        if keys is not None:
-            found[identifier] = Repeated(job, keys)
-    return found
-
-
-def texts_of(
-    context: RunContext, repeated: Mapping[str, Repeated], shard_of: Mapping[str, str]
-) -> dict[str, str]:
-    """The text of each caption. A caption belongs to the shard of its first image."""
-    wanted = {(job, shard_of[keys[0]]) for job, keys in repeated.values() if keys[0] in shard_of}
-    captions = (each.caption for job, shard in wanted for each in context.plan(job).read(shard))
-    return {
-        caption.id: caption.text for caption in captions if caption is not None and caption.id in repeated
-    }
-
-
-class CountsOfRules:
-    """Counts rejections, by rule and job."""
-
-    def __init__(self, scores: Iterable[RuleScores]) -> None:
-        self._scores = {(each.rule, each.job): each for each in scores}
-        self._first: Counter[tuple[str, str]] = Counter()
-        self._caught: Counter[tuple[str, str]] = Counter()
-        self._alone: Counter[tuple[str, str]] = Counter()
-
-    def add(self, job: str, verdict: Verdict) -> None:
-        """Count a verdict that rejects."""
-        if verdict.reason is None:
-            return
-        self._first[verdict.reason, job] += 1
-        scores = verdict.scores or {verdict.reason: 0.0}
-        for rule in scores:
-            self._caught[rule, job] += 1
-            self._alone[rule, job] += len(scores) == 1
-
-    def rules(self) -> list[str]:
-        """The rules that rejected anything, the most frequent reason first; then those that could."""
-        totals: Counter[str] = Counter()
-        for rule, job in self._caught:  # includes rules that are never the reason
-            totals[rule] += self._first[rule, job]
-        rejecting = sorted(totals, key=lambda rule: (-totals[rule], rule))
-        could = {rule: None for (rule, _), each in self._scores.items() if _is_movable(each)}
-        return rejecting + [rule for rule in could if rule not in totals]
-
-    def counts(self, rule: str, jobs: Sequence[str]) -> list[RuleCounts]:
-        """The counts of ``rule`` in those of ``jobs`` where it rejected anything, or would with another
-        threshold."""
-        rows = []
+    def __init__(self, context: RunContext, jobs: Sequence[Job]) -> None:
+        """Reads the checks of ``jobs`` once."""
+        pool: Draw[tuple[str, float]] = Draw(POOL)
         for job in jobs:
-            scores = self._scores.get((rule, job))
-            movable = scores is not None and _is_movable(scores)
-            if movable or self._caught[rule, job]:
-                rows.append(
-                    RuleCounts(
-                        job=job,
-                        first=self._first[rule, job],
-                        caught=self._caught[rule, job],
-                        alone=self._alone[rule, job],
-                        scores=scores if movable else None,
-                    )
-                )
-        return rows
+            for shard in context.folder.shards() if job.name in context.folder.run_file.checks else ():
+                for caption, answers in read_checks(context.folder, job.name, shard).items():
+                    of_text = [each for each in answers if each.content == answers[-1].content]
+                    pool.offer(target_of(caption), (target_of(caption), worst_answer(of_text)))
+        self._untruth: dict[str, float] = {}
+        for target, untruth in pool.taken():
+            self._untruth[target] = max(untruth, self._untruth.get(target, 0.0))
+        self._last_rank = max(map(drawn_rank, self._untruth), default=None)
 
-
-def _is_movable(scores: RuleScores) -> bool:
-    """Whether the threshold is a setting, and another value would change anything."""
-    return bool(scores.setting and scores.bins)
+    def of(self, target: str, size: int = 1) -> Hashable | None:
+        """The stratum of a set of ``size`` images, or of an image; None if it must not be drawn."""
+        if self._last_rank is None:
+            return (size,)
+        if drawn_rank(target) > self._last_rank:
+            return None if len(self._untruth) >= LEAST_CHECKED else (size, NOT_CHECKED)
+        untruth = self._untruth.get(target)
+        return size, NOT_CHECKED if untruth is None else bisect(UNTRUTHS, untruth)

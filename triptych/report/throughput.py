@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triptych.report.content import Throughput, TimedStage
+from triptych.runs.canaries import canary_lines
 from triptych.runs.folder import RunFolder
 from triptych.runs.stage_record import Setting
+from triptych.workers import worker_lines, worker_states
 
 MAX_POINTS = 400
 MIN_SPAN_SHARE = 0.3
@@ -25,20 +27,19 @@ def throughput_of(run: RunFolder, made: Mapping[tuple[str, str], int]) -> Throug
     recorded_s = sum(stage.seconds for stage in stages if stage.unit == "captions")
     points = _points(run, made)
     if len(points) < 3:
-        return Throughput(stages=stages, points=[], note="Fewer than three shards were captioned: no curve.")
-    if points[-1][0] - points[0][0] < MIN_SPAN_SHARE * recorded_s:
-        return Throughput(
-            stages=stages,
-            points=[],
-            note="The journals' times don't fit the recorded durations, as in a copied folder: no curve.",
+        points, note = [], "Fewer than three shards were captioned: no curve."
+    elif points[-1][0] - points[0][0] < MIN_SPAN_SHARE * recorded_s:
+        points, note = (
+            [],
+            "The journals' times don't fit the recorded durations, as in a copied folder: no curve.",
         )
-    every = -(-len(points) // MAX_POINTS)
-    thinned = [*points[:-1:every], points[-1]]
-    return Throughput(
-        stages=stages,
-        points=thinned,
-        note="One point a shard, at the time its journal was last written, since the sets were made.",
-    )
+    else:
+        every = -(-len(points) // MAX_POINTS)
+        points = [*points[:-1:every], points[-1]]
+        note = "One point a shard, at the time its journal was last written, since the sets were made."
+    canaries = (f"canary of {line}" for line in canary_lines(run.path))
+    workers = [*worker_lines(worker_states(run.path), ended=True), *canaries]
+    return Throughput(stages=stages, points=points, note=note, workers=workers)
 
 
 def _stages(run: RunFolder) -> list[TimedStage]:

@@ -1,24 +1,28 @@
-"""Thumbnails for the page, each stored once, made from the sources.
+"""The page's pictures: thumbnails, each stored once, made from the sources; and their places on the map.
 
 Comes in: located images, the shards of the sources. Goes out: thumbnails as data URLs, or the reason why
-there is none. The size of each is bounded, and so is that of the page. Not its job: decoding (see sources).
+there is none; positions. The size of each is bounded, and so is that of the page. Not its job: decoding (see
+sources).
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
 from triptych.executors.processes import core_count
 from triptych.progress import Progress
 from triptych.report.content import Picture
-from triptych.report.neighbours import LocatedImage
+from triptych.report.neighbours import LocatedImage, unit_vectors
+from triptych.runs.folder import RunFolder
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
@@ -61,6 +65,19 @@ class Thumbnails:
                 task.advance(1)
         return pictures
 
+    def map_of(self, run: RunFolder, kinds: Mapping[str, Container[str]]) -> list[tuple[float, float, str]]:
+        """For each picture, by number: its position along the first two principal components of all, by rank,
+        from 0 to 1; and the first of ``kinds`` that has its key, else ``single``.
+
+        Ranks fill the whole square; with plain coordinates, outliers would squeeze the others together.
+        """
+        became = (
+            next((kind for kind, keys in kinds.items() if image.record.key in keys), "single")
+            for image in self.images
+        )
+        places = along_two_components(unit_vectors(run, self.images))
+        return [(*place, kind) for place, kind in zip(places, became, strict=True)]
+
     def _picture(self, image: LocatedImage, max_bytes: int) -> Picture:
         record = image.record
         url = why_not = None
@@ -89,3 +106,16 @@ def thumbnail_url(content: bytes, max_bytes: int) -> str:
         if buffer.tell() <= max_bytes:
             break
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def along_two_components(units: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """The ranks of ``float32[n, dim]`` along their first two principal components, from 0 to 1."""
+    import faiss
+
+    if len(units) < 2:
+        return [(0.5, 0.5)] * len(units)
+    dimensions = units.shape[1]
+    components = faiss.PCAMatrix(dimensions, min(2, dimensions))
+    components.train(units)
+    ranks = components.apply(units).argsort(axis=0, kind="stable").argsort(axis=0) / (len(units) - 1)
+    return [(float(across), float(down)) for across, down in ranks[:, [0, -1]].round(4)]

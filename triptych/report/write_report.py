@@ -1,20 +1,13 @@
 """Writes the report of a run: reads its content, and renders the page.
 
 Comes in: a run with finished sets, which may still be at work. Goes out: ``report/index.html``, written
-atomically: template, style and scripts of page/, with the content as JSON, escaped so that it can't end its
-element. The page loads nothing, and its Content-Security-Policy allows only the scripts and styles that are
-embedded here, by their hashes. Memory is bounded by a shard, the keys of images that are left out and of
-sets, and the samples. Not its job: anything that a trainer reads (see export).
+atomically. Memory is bounded by a shard, the keys of images that are left out and of sets, and the samples.
+Not its job: the page as HTML (see render), anything that a trainer reads (see export).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import re
-from collections.abc import Container, Mapping, Sequence
-from importlib import resources
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,44 +16,21 @@ from triptych.errors import SetupError
 from triptych.filtering.scoring import Scorer
 from triptych.report.beside import pairs_of
 from triptych.report.cards import Cards, Thresholds
-from triptych.report.content import Content, FailureShown, Similarity, Throughput
+from triptych.report.content import Content, FailureShown, Similarity
 from triptych.report.identity import beside_of, identity_of, jobs_shown
-from triptych.report.neighbours import CosineHistogram, LocatedImage, locate, map_of, measure, unit_vectors
-from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
+from triptych.report.neighbours import CosineHistogram, locate, measure
+from triptych.report.rejected import Repeated, repeated_captions
+from triptych.report.render import render
+from triptych.report.samples import SampledCaptions, SampledSets, sample_sets
 from triptych.report.screens import ScreenExamples
 from triptych.report.throughput import throughput_of
 from triptych.report.thumbnails import Thumbnails
-from triptych.runs.canaries import canary_lines
 from triptych.runs.checks import check_outcome, outcome_lines
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
 from triptych.runs.ledger import Ledger, recount
 from triptych.sources.shard import Shard
-from triptych.workers import worker_lines, worker_states
-
-SCRIPTS = (
-    "dom.js",
-    "charts.js",
-    "funnel.js",
-    "numbers.js",
-    "lightbox.js",
-    "units.js",
-    "cards.js",
-    "screens.js",
-    "filters.js",
-    "map.js",
-    "review.js",
-    "beside.js",
-    "contact.js",
-    "search.js",
-    "live.js",
-    "main.js",
-)
-"""In the order of their dependencies."""
-
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
-_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,34 +129,17 @@ def read_content(
         duplicates=cards.duplicates(sampled.duplicates),
         beside=None if other is None else beside_of(context, other, cards.pairs(pairs)),
         failures=_failures(ledger, captions, located.unreadable),
-        throughput=_throughput(run, captions),
+        throughput=throughput_of(run, captions.made),
         pictures=thumbnails.pictures(progress),
-        map=_map(
-            run,
-            thumbnails.images,
-            [(set_of, "in-set"), (sampled.duplicate_keys, "duplicate"), (screens.keys, "screened")],
+        map=thumbnails.map_of(
+            run, {"in-set": set_of, "duplicate": sampled.duplicate_keys, "screened": screens.keys}
         ),
     )
-
-
-def _map(
-    run: RunFolder, images: Sequence[LocatedImage], kinds: Sequence[tuple[Container[str], str]]
-) -> list[tuple[float, float, str]]:
-    """The position and the first matching kind of each image."""
-    places = map_of(unit_vectors(run, images))
-    became = (next((kind for keys, kind in kinds if each.record.key in keys), "single") for each in images)
-    return [(*place, kind) for place, kind in zip(places, became, strict=True)]
 
 
 def _checks(run: RunFolder, job: str) -> list[str]:
     found = check_outcome(run, job)
     return [] if found is None else list(outcome_lines(found))
-
-
-def _throughput(run: RunFolder, captions: SampledCaptions) -> Throughput:
-    canaries = (f"canary of {line}" for line in canary_lines(run.path))
-    workers = [*worker_lines(worker_states(run.path), ended=True), *canaries]
-    return msgspec.structs.replace(throughput_of(run, captions.made), workers=workers)
 
 
 def _repeated(context: RunContext, captions: SampledCaptions, rules: Sequence[str]) -> dict[str, Repeated]:
@@ -196,10 +149,7 @@ def _repeated(context: RunContext, captions: SampledCaptions, rules: Sequence[st
 
 
 def _keys_shown(
-    sampled: SampledSets,
-    captions: SampledCaptions,
-    rules: Sequence[str],
-    repeated: Mapping[str, Repeated],
+    sampled: SampledSets, captions: SampledCaptions, rules: Sequence[str], repeated: Mapping[str, Repeated]
 ) -> set[str]:
     """The keys of all images on the page, except those that screens left out."""
     keys = {key for each in sampled.sets for key in each.item.keys}
@@ -246,43 +196,3 @@ def _thresholds(run: RunFolder) -> Thresholds:
         value = state.notes.get(name, state.settings.get(name)) if state is not None else None
         found.append(float(value) if isinstance(value, int | float) else None)
     return Thresholds(*found)
-
-
-def render(content: Content) -> bytes:
-    """The whole page."""
-    style = _read("style.css")
-    script = '"use strict";\n(() => {\n' + "\n".join(map(_read, SCRIPTS)) + "})();\n"
-    filling = {
-        "policy": html.escape(policy(style, script, live=content.live)),
-        "title": html.escape(content.identity.name),
-        "style": style,
-        "content": embedded_json(content),
-        "script": script,
-    }
-    # In one pass, so that inserted text is never searched for slots.
-    page = _SLOT.sub(lambda slot: filling[slot[1]], _read("page.html"))
-    return page.encode("utf-8", "replace")
-
-
-def embedded_json(value: object) -> str:
-    """JSON that is safe in ``<script type="application/json">``, whatever strings it contains."""
-    text = msgspec.json.encode(value).decode()
-    return re.sub("[<>&\u2028\u2029]", lambda found: _UNSAFE[found[0]], text)
-
-
-def policy(style: str, script: str, *, live: bool) -> str:
-    """The Content-Security-Policy: only this style, this script and embedded pictures; for a served page also
-    requests to its own server."""
-    pictures, requests = ("'self' data:", " connect-src 'self';") if live else ("data:", "")
-    return (
-        f"default-src 'none'; img-src {pictures};{requests} style-src '{_source_hash(style)}';"
-        f" script-src '{_source_hash(script)}'; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _source_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _read(name: str) -> str:
-    return (resources.files("triptych.report") / "page" / name).read_text("utf-8")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from array import array
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -53,29 +52,14 @@ class RecordIndex:
     def __init__(self) -> None:
         self._lines: dict[Path, _Lines] = {}
         self._lock = threading.Lock()
-        self._shards: dict[Path, list[str]] = {}
 
     def image(self, run: RunFolder, key: str, shard: str | None = None) -> IndexedImage | None:
         """The image ``key``, searched for in ``shard`` first; None if no shard has it."""
-        shards = self._shards.get(run.path)
-        if shards is None or (shard is not None and shard not in shards):
-            shards = self._list_shards(run)
-        first = [shard] if shard in shards else []
-        return self._among(run, key, first + shards) or self._among(
-            run, key, [name for name in self._list_shards(run) if name not in shards]
-        )
-
-    def _among(self, run: RunFolder, key: str, shards: Iterable[str]) -> IndexedImage | None:
-        for name in shards:
+        for name in sorted(run.shards(), key=lambda name: name != shard):
             record = self._find(run.images_file(name), ImageRecord, key)
             if record is not None:
                 return IndexedImage(name, record)
         return None
-
-    def _list_shards(self, run: RunFolder) -> list[str]:
-        """The shards now: a run at work gets more of them."""
-        shards = self._shards[run.path] = run.shards()
-        return shards
 
     def keys_of(self, run: RunFolder, set_id: str) -> tuple[str, ...]:
         """The keys of a set's images; empty if there is no such set (any more)."""

@@ -26,7 +26,7 @@ from triptych.report.live.pictures import Pictures
 from triptych.report.live.record_index import RecordIndex
 from triptych.report.live.samples import Samples
 from triptych.report.live.watch import Watch
-from triptych.report.write_report import render
+from triptych.report.render import render
 from triptych.runs.human_verdicts import append_verdict, decode_verdict, stored_verdicts
 from triptych.runs.jsonl import UNDECODABLE
 from triptych.runs.stage_record import Setting

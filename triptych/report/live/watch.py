@@ -23,7 +23,6 @@ from triptych.opening import open_run
 from triptych.report.live.arrivals import Arrival, Arrivals
 from triptych.runs.jsonl import UNDECODABLE
 from triptych.runs.ledger import Ledger, total_of
-from triptych.runs.ledger.images import ImageCounts
 from triptych.runs.lock import LockOwner
 from triptych.runs.run_file import RUN_FILE_NAME
 from triptych.runs.stage_record import STAGE_NAMES, Setting
@@ -57,17 +56,6 @@ class JobNow(msgspec.Struct, frozen=True, kw_only=True):
     left_s: float | None
 
 
-class CaptionNow(msgspec.Struct, frozen=True, kw_only=True):
-    """A new caption, or the failure of one."""
-
-    number: int
-    id: str
-    job: str
-    shard: str
-    text: str
-    failure: str | None
-
-
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a poll."""
 
@@ -76,12 +64,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     counted_s_ago: float | None
     """The age of the counts; None if there are none."""
     stages: list[StageNow]
-    images: dict[str, int | None]
+    images: int | None
     jobs: list[JobNow]
-    left_s: float | None
-    """For all captions; None if the speed of some job isn't known."""
-    captions: list[CaptionNow]
-    failures: list[CaptionNow]
+    captions: list[Arrival]
+    failures: list[Arrival]
     trouble: str
     """Why the state can't be read; empty if it can."""
 
@@ -155,18 +141,14 @@ class Watch:
             self._count_next_at = now + (now - began) / COUNTING_SHARE
 
     def _state(self, after: int) -> State:
-        jobs = self._jobs()
-        lefts = [job.left_s for job in jobs if job.left != 0]
-        known = [left for left in lefts if left is not None]
         return State(
             at_work=owner_of(self._path),
             counted_s_ago=None if self._ledger is None else round(time.time() - self._counted_at, 1),
             stages=self._stages(),
-            images={} if self._ledger is None else _image_counts(self._ledger.images),
-            jobs=jobs,
-            left_s=sum(known) if lefts and len(known) == len(lefts) else None,
-            captions=[_shown(each) for each in self._arrivals.captions if each.number > after],
-            failures=[_shown(each) for each in self._arrivals.failures if each.number > after],
+            images=None if self._ledger is None else self._ledger.images.found,
+            jobs=self._jobs(),
+            captions=[each for each in self._arrivals.captions if each.number > after],
+            failures=[each for each in self._arrivals.failures if each.number > after],
             trouble=self._trouble,
         )
 
@@ -205,17 +187,6 @@ class Watch:
         return jobs
 
 
-def _image_counts(images: ImageCounts) -> dict[str, int | None]:
-    return {
-        "found": images.found,
-        "sets": images.sets,
-        "in sets": images.in_sets,
-        "single": images.single,
-        "duplicates": total_of(images.duplicates),
-        "unreadable": total_of(images.unreadable),
-    }
-
-
 def owner_of(path: Path) -> str:
     """The process that works on the run, from its lock file; empty if it has ended."""
     try:
@@ -235,15 +206,3 @@ def owner_of(path: Path) -> str:
 def _pace_of_embedding(notes: dict[str, Setting]) -> str:
     shards, per_s = notes.get("shards_whole"), notes.get("images_per_s")
     return f"{shards} shards, {per_s} images/s" if shards and per_s else ""
-
-
-def _shown(arrival: Arrival) -> CaptionNow:
-    caption = arrival.caption
-    return CaptionNow(
-        number=arrival.number,
-        id=caption.id,
-        job=caption.job,
-        shard=arrival.shard,
-        text=caption.text,
-        failure=caption.failure,
-    )

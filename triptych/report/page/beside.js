@@ -32,7 +32,7 @@ const beside = (() => {
     const node = el("article.card.pair-card", { id });
     const unit = { node, kind, key: pair.key, job: pair.job, drawn: "even", caption: null, item: `${kind}\n${pair.job}\n${pair.key}`, verdicts: sides };
     const button = (verdict, label, key) => el("button", { type: "button", title: `${label} (${key})`, "aria-pressed": "false", onclick: () => review.judge(unit, verdict) }, label);
-    unit.buttons = [button(sides[0], "left is better", "g"), button(sides[1], "right is better", "b"), button("equal", "equal", "=")];
+    unit.buttons = [button(sides[0], "first is better", "g"), button(sides[1], "second is better", "b"), button("equal", "equal", "=")];
     unit.judges = [sides[0], sides[1], "equal"];
     node.classList.add("unit");
     node.addEventListener("pointerdown", () => review.go(units.indexOf(unit), false));

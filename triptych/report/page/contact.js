@@ -25,6 +25,6 @@ const contactTile = ({ id, pictures, caption, why }) => el("a.contact", { href: 
 const contactSheet = () => {
   const tiles = contacts().map(contactTile);
   return el("div.first-screen", {},
-    tiles.length > 0 && el("div.contacts", { "aria-label": "some of the sets" }, tiles),
+    tiles.length > 0 && el("div.contacts", { role: "group", "aria-label": "some of the sets" }, tiles),
     keyNumbers());
 };

@@ -34,16 +34,16 @@ const live = (() => {
   const arrivals = el("div.arrivals", {});
   const failures = el("div.live-failures", {});
 
-  const arrived = (caption) => {
+  const arrived = ({ caption, shard }) => {
     const job = jobOf.get(caption.job);
     const target = caption.id.slice(caption.job.length + 1);
-    const pictures = el("div", {}, job?.is_multi ? null : strip([target], caption.shard));
+    const pictures = el("div", {}, job?.is_multi ? null : strip([target], shard));
     if (job?.is_multi) ask("images", { set: target }).then((keys) => pictures.replaceChildren(strip(keys)), () => {});
     return el("article.arrival", {}, pictures,
       el("header", {}, el("span.language", {}, job?.label ?? caption.job), name(target)),
       el("p.text", { lang: job?.language, dir: "auto", tabindex: "0" }, caption.text));
   };
-  const failed = (caption) => el("div.example", {}, name(caption.id), el("small", {}, caption.failure));
+  const failed = ({ caption }) => el("div.example", {}, name(caption.id), el("small", {}, caption.failure));
 
   const pace = (value) => (value === null ? "" : value >= 10 ? `${count(Math.round(value))}/s` : `${value.toFixed(1)}/s`);
   const duration = (value) => (value < 100 ? `${Math.round(value)} s` : value < 5940 ? seconds(value) : value < 172800 ? `${(value / 3600).toFixed(1)} h` : `${(value / 86400).toFixed(1)} days`);
@@ -63,7 +63,7 @@ const live = (() => {
     fill(status, {}, [
       el(`b.${state.at_work ? "at-work" : "at-rest"}`, { title: state.at_work }, state.at_work ? "At work" : "No process works on it"),
       known.length > 0 && ` · ${known.length < left.length ? "more than " : ""}${duration(known.reduce((sum, job) => sum + job.left_s, 0))} left`,
-      ` · ${count(state.images.found)} images, ${count(made)} captions`,
+      ` · ${count(state.images)} images, ${count(made)} captions`,
       state.counted_s_ago !== null && ` as noted ${duration(state.counted_s_ago)} ago`,
       made > since && content.pictures.length > 0 && [" · ", el("a", { href: "" }, `${counted(made - since, "caption")} since the samples below were drawn: draw again`)],
       state.trouble && el("span.trouble", {}, ` · ${state.trouble}`),

@@ -5,7 +5,7 @@ const QUESTIONS = new Map([
   ["near duplicate", "Do both show the same?"],
   ...content.jobs.map((job) => [job.name, `Is the ${job.language_name} caption right${job.is_multi ? ", image by image" : ""}?`]),
 ]);
-const question = (kind) => QUESTIONS.get(kind) ?? (kind.startsWith("beside: ") ? "Left (g), right (b) or equal (=)?" : null) ?? "Was it right to reject this caption?";
+const question = (kind) => QUESTIONS.get(kind) ?? (kind.startsWith("beside: ") ? "The first (g), the second (b) or equal (=)?" : null) ?? "Was it right to reject this caption?";
 
 const units = [];
 

@@ -2,7 +2,7 @@
 
 from triptych.jobs import SEED_JOBS
 from triptych.records import Verdict
-from triptych.report.samples import CountsOfRules
+from triptych.report.rejected import CountsOfRules
 from triptych.runs.rule_scores import RuleScores
 
 NAMES = [job.name for job in SEED_JOBS]

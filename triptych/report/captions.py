@@ -1,8 +1,7 @@
-"""Marks the words of a caption that a rule or a check objects to.
+"""Captions as the page shows them, with the words that a rule or a check objects to.
 
-Comes in: captions of the page with the rules that reject or flag them, checks of their statements. Goes out:
-the captions with marks. Not its job: finding the words (see filtering.objections), painting them (see
-page/cards.js).
+Comes in: captions, verdicts, checks of their statements. Goes out: the page's captions, with marks. Not its
+job: finding the words (see filtering.objections), painting them (see page/cards.js).
 """
 
 from __future__ import annotations
@@ -14,8 +13,37 @@ import msgspec
 
 from triptych.filtering.objections import objections
 from triptych.filtering.scoring import CaptionInput, Scorer
-from triptych.records import StatementCheck
+from triptych.jobs import Job
+from triptych.records import Caption, StatementCheck, Verdict
 from triptych.report.content import CaptionShown, Mark
+from triptych.runs.human_verdicts import digest_of_text
+
+
+def caption_shown(job: Job, caption: Caption, verdict: Verdict | None) -> CaptionShown:
+    """A caption and its state."""
+    state, why, rules = "not judged", "", list[str]()
+    if caption.failure is not None:
+        state, why = "failed", caption.failure
+    elif verdict is not None:
+        state = "kept" if verdict.keep else "rejected"
+        rules = list(verdict.scores) or ([verdict.reason] if verdict.reason else [])
+        why = ", ".join(rules)
+    instead = verdict.text if verdict is not None else ""
+    is_repaired = verdict is not None and bool(verdict.removed)
+    text = instead if is_repaired else caption.text
+    return CaptionShown(
+        id=caption.id,
+        job=job.name,
+        language=job.language,
+        state=state,
+        text=text,
+        digest=digest_of_text(text),
+        edited="" if is_repaired else instead,
+        removed=list(verdict.removed) if verdict is not None else [],
+        unfit=verdict.unfit if verdict is not None else "",
+        why=why,
+        rules=rules,
+    )
 
 
 def marked(

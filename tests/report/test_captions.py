@@ -8,8 +8,8 @@ from triptych.filtering.scoring import FilterJob
 from triptych.jobs import SEED_JOBS
 from triptych.languages import language_of
 from triptych.records import StatementCheck
+from triptych.report.captions import marked
 from triptych.report.content import CaptionShown
-from triptych.report.marks import marked
 
 SCORER = make_scorer(FilteringConfig(), [FilterJob(job, language_of(job.language, {})) for job in SEED_JOBS])
 TEXT = "🦀 A red house. It is likely old, and perhaps it may rain."

@@ -43,32 +43,10 @@ def _other_brackets(found: re.Match[str]) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def question_parts(prompt: str, image_count: int) -> tuple[str | None, ...]:
-    """The question in parts, as it was sent to the model: text, or None in place of the next image.
-
-    >>> question_parts("Describe both.", 2)
-    ('Image-1: ', None, 'Image-2: ', None, 'Describe both.')
-    """
-    return tuple(message_parts(prompt, image_count))
-
-
-@functools.lru_cache(maxsize=256)
 def tagged_question(prompt: str, image_count: int) -> str:
     """The question with a tag and a newline for each image, as in InternVL's own evaluation.
 
     >>> tagged_question("Describe both.", 2)
     'Image-1: <image>\\nImage-2: <image>\\nDescribe both.'
     """
-    return "".join(f"{IMAGE_TAG}\n" if part is None else part for part in question_parts(prompt, image_count))
-
-
-def parts_of(question: str) -> tuple[str | None, ...]:
-    """The parts of a tagged question.
-
-    >>> parts_of("<image>\\nDescribe it.")
-    (None, 'Describe it.')
-    """
-    parts: list[str | None] = []
-    for words in question.split(f"{IMAGE_TAG}\n"):
-        parts += [words, None] if words else [None]
-    return tuple(parts[:-1])
+    return "".join(f"{IMAGE_TAG}\n" if part is None else part for part in message_parts(prompt, image_count))

@@ -39,7 +39,7 @@ def has_kinds(sets_settings: Mapping[str, Setting]) -> bool:
 
 def extra_columns(job: Job, row_format: RowFormat, settings: _Settings) -> Columns:
     """The extra columns of ``job``'s rows, by the settings of each stage."""
-    if row_format.speakers is None:
+    if not row_format.trains:
         return ()
     of_kinds = _KIND_COLUMNS if job.is_multi and has_kinds(settings.get("sets", {})) else ()
     of_repairs = _REPAIR_COLUMNS if settings.get("verdicts", {}).get("untrue") == "repair" else ()
@@ -70,10 +70,6 @@ class ExtraValues:
             "agreement": (caption.agreement if caption is not None else None) or 0.0,
         }
         return {name: values[name] for name, _ in self._columns}
-
-    def in_row(self, row: msgspec.Struct) -> dict[str, object]:
-        """The values that a row has."""
-        return {name: getattr(row, name) for name, _ in self._columns}
 
 
 @functools.cache

@@ -140,7 +140,7 @@ class RunContents:
 
         Raises SetupError if nothing was exported, UsageError if that export has no such job.
         """
-        from triptych.export.containers.rows_file import read_lines
+        from triptych.export.containers import CONTAINERS
         from triptych.export.manifest import read_manifest
 
         folder = self.folder.with_export(export_stage(export)).export_folder
@@ -149,7 +149,7 @@ class RunContents:
             raise UsageError(f"{folder} has no job {job!r}; it has {', '.join(manifest.jobs)}")
         for name, entry in manifest.files.items():
             if entry.job == job:
-                for line in read_lines(folder / name, manifest.file_type):
+                for line in CONTAINERS[manifest.file_type].read(folder / name):
                     yield msgspec.json.decode(line)
 
     def to_arrow(self, job: str) -> pyarrow.Table:

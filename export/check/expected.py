@@ -1,7 +1,7 @@
 """Derives the expected content of an export's rows from the run.
 
-Comes in: a run folder. Goes out: the kept captions in the order of the verdicts, with the keys and sizes of
-their images. Shares no code with the plan and the rows, so that it finds faults there. One shard is in memory
+Comes in: a run folder. Goes out: the kept captions in the order of the verdicts, with their
+images. Shares no code with the plan and the rows, so that it finds faults there. One shard is in memory
 at a time, and the sets. Not its job: comparing (see export).
 """
 
@@ -9,41 +9,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 import msgspec
 
 from triptych.export.conversation_text import without_reserved_words
 from triptych.jobs import Job
 from triptych.languages import without_invisible
-from triptych.prompts import message_parts
 from triptych.records import Caption, ImageRecord, Verdict, content_of, target_of
 from triptych.runs.folder import RunFolder
 
 
-class KnownImage(NamedTuple):
-    """A readable image of the run."""
-
-    width_px: int
-    height_px: int
-    content_hash: str
-
-
 class ExpectedRow(msgspec.Struct, frozen=True, gc=False):
-    """One kept caption. ``images`` are by key, in order; None where an image isn't readable."""
+    """One kept caption. ``images`` are in order; one that isn't readable is ``unreadable``."""
 
     id: str
-    images: dict[str, KnownImage | None]
-    question: tuple[str | None, ...]
-    """Its parts: text, or None in place of an image."""
+    images: tuple[ImageRecord, ...]
     answer: str
     verdict: Verdict
     caption: Caption | None
 
 
-def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow]:
+def expected_rows(run: RunFolder, job: Job) -> Iterator[ExpectedRow]:
     """Every kept caption of ``job``, shard by shard."""
-    question = without_reserved_words(prompt)
     sets = {image_set.id: image_set.keys for image_set in run.sets()} if job.is_multi else {}
     members = {key for keys in sets.values() for key in keys}
     images = _readable(image for image in run.all_images() if image.key in members) if job.is_multi else {}
@@ -67,8 +54,7 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
             text = verdict.text or (caption.text if caption is not None else "")
             yield ExpectedRow(
                 identifier,
-                {key: images.get(key) for key in keys},
-                tuple(message_parts(question, len(keys))),
+                tuple(images.get(key) or ImageRecord(key=key, unreadable="not in the run") for key in keys),
                 without_reserved_words(without_invisible(text)),
                 verdict,
                 caption,
@@ -95,14 +81,10 @@ def _contents_of_sets(run: RunFolder, job: Job) -> dict[str, str]:
     return contents
 
 
-def _contents_of_images(images: Mapping[str, KnownImage]) -> dict[str, str]:
+def _contents_of_images(images: Mapping[str, ImageRecord]) -> dict[str, str]:
     """The ``content`` that a valid caption of each image has."""
     return {key: content_of([image.content_hash]) for key, image in images.items()}
 
 
-def _readable(images: Iterable[ImageRecord]) -> dict[str, KnownImage]:
-    return {
-        image.key: KnownImage(image.width_px, image.height_px, image.content_hash)
-        for image in images
-        if image.unreadable is None
-    }
+def _readable(images: Iterable[ImageRecord]) -> dict[str, ImageRecord]:
+    return {image.key: image for image in images if image.unreadable is None}

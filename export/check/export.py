@@ -1,27 +1,23 @@
 """Reloads an export, and compares it with its manifest and with the run that it was made from.
 
 Comes in: a run with an export. Goes out: what was checked, with counts, and messages on mismatches of files
-and rows. Everything is recounted that can be. Memory: one shard, and 8 bytes per row. Not its job: the ledger
+and rows. Everything is recounted that can be. Not its job: the ledger
 (see runs.ledger), the images themselves (see verify).
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from triptych.errors import SetupError
 from triptych.export.check.expected import ExpectedRow, expected_rows
 from triptych.export.containers import CONTAINERS
-from triptych.export.containers.rows_file import read_lines
-from triptych.export.conversation_text import IMAGE_TAG
-from triptych.export.extra_columns import ExtraValues, extra_columns, type_with_columns
+from triptych.export.conversation_text import without_reserved_words
+from triptych.export.extra_columns import ExtraValues, extra_columns, row_with_values, type_with_columns
 from triptych.export.formats import FORMATS
-from triptych.export.formats.row_format import RowFacts
 from triptych.export.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
@@ -36,10 +32,12 @@ from triptych.progress import Progress, Task
 from triptych.records import content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of
-from triptych.runs.sampling import hash64
 
 MAX_MISMATCHES_A_FILE = 20
 """Further ones are counted, not listed."""
+
+MAX_SHOWN, CONTEXT = 200, 60
+"""Characters of a value in a mismatch, and how many of them before the first difference."""
 
 _ROWS_A_TICK = 1024
 """How often progress is reported."""
@@ -137,10 +135,10 @@ class _JobCheck:
         row_type = self._format.row_type(several_images=chosen.is_multi)
         settings = {name: stage.settings for name, stage in manifest.stages.items()}
         columns = extra_columns(chosen, self._format, settings)
-        self._extra = ExtraValues(run, columns)
+        self._columns, self._extra = columns, ExtraValues(run, columns)
         self._decoder = msgspec.json.Decoder(type_with_columns(row_type, columns))
-        self._expected = expected_rows(run, chosen, manifest.jobs[job].prompt)
-        self._hashes = array("Q")
+        self._prompt = without_reserved_words(manifest.jobs[job].prompt)
+        self._expected = expected_rows(run, chosen)
 
     def skip(self, entry: FileEntry) -> None:
         """Leave out a part that can't be read."""
@@ -148,7 +146,7 @@ class _JobCheck:
             pass
 
     def mismatches(self, name: str, entry: FileEntry, part: int, of: int, task: Task) -> Iterator[str]:
-        """The mismatches of a file and its rows; for the last part also repeated and missing rows."""
+        """The mismatches of a file and its rows; for the last part also missing rows."""
         rows = 0
         for line, images in zip(self._lines(name), self._images(name), strict=False):
             rows += 1
@@ -159,11 +157,8 @@ class _JobCheck:
             if wanted is not None and images is not None:
                 yield from _content_mismatches(f"{name}, row {rows}", images, wanted)
         task.advance(rows % _ROWS_A_TICK)
-        if part == of - 1:
-            for identifier in repeated_ids(self._hashes, self._read_ids):
-                yield f"{name}: id {identifier} came before"
-            if missing := sum(1 for _ in self._expected):
-                yield f"{name}: {missing:,} kept captions are not in it"
+        if part == of - 1 and (missing := sum(1 for _ in self._expected)):
+            yield f"{name}: {missing:,} kept captions are not in it"
         if rows != entry.rows:
             yield f"{name} has {rows:,} rows, the manifest says {entry.rows}"
         total = rows if of == 1 else self._total
@@ -174,32 +169,34 @@ class _JobCheck:
     def _row(self, where: str, line: bytes, wanted: ExpectedRow | None) -> Iterator[str]:
         try:
             row = self._decoder.decode(line)
-            facts = self._format.facts(row)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except msgspec.MsgspecError as error:
             yield f"{where}: {error}"
             return
-        self._hashes.append(hash64(facts.id))
-        for mismatch in row_mismatches(facts, wanted, self._format.speakers):
-            yield f"{where} ({facts.id}): {mismatch}"
-        found = self._extra.in_row(row)
-        if wanted is not None and found != (
-            expected := self._extra.of_caption(wanted.verdict, wanted.caption)
-        ):
-            yield f"{where} ({facts.id}): {' and '.join(found)} are not {tuple(expected.values())}"
+        if wanted is None:
+            yield f"{where}: not a kept caption: the run has no more of them"
+            return
+        yield from (
+            f"{where}: {image.key} is no readable image of the run"
+            for image in wanted.images
+            if image.unreadable is not None
+        )
+        expected = row_with_values(
+            self._format.row(wanted.id, self._prompt, wanted.images, wanted.answer),
+            self._columns,
+            self._extra.of_caption(wanted.verdict, wanted.caption),
+        )
+        for name in row.__struct_fields__:
+            found, right = getattr(row, name), getattr(expected, name)
+            if found != right and not name.startswith("rejected"):  # the worse caption isn't derived
+                yield f"{where} ({wanted.id}): {name} {_differing(found, right)}"
 
     def _lines(self, name: str) -> Iterator[bytes]:
-        return read_lines(self._run.export_folder / name, self._manifest.file_type)
+        return CONTAINERS[self._manifest.file_type].read(self._run.export_folder / name)
 
     def _images(self, name: str) -> Iterator[Sequence[bytes] | None]:
         """The images of each row; None where the file includes none."""
         read = CONTAINERS[self._manifest.file_type].read_images
         return itertools.repeat(None) if read is None else read(self._run.export_folder / name)
-
-    def _read_ids(self) -> Iterator[str]:
-        for name in self._files:
-            for line in self._lines(name):
-                with contextlib.suppress(msgspec.MsgspecError, ValueError):
-                    yield self._format.facts(self._decoder.decode(line)).id
 
 
 def _content_mismatches(where: str, images: Sequence[bytes], wanted: ExpectedRow) -> Iterator[str]:
@@ -207,63 +204,16 @@ def _content_mismatches(where: str, images: Sequence[bytes], wanted: ExpectedRow
     if len(images) != len(wanted.images):
         yield f"{where}: {len(images)} images are in it, expected {len(wanted.images)}"
         return
-    for image, (key, known) in zip(images, wanted.images.items(), strict=True):
-        if known is not None and known.content_hash and content_hash(image) != known.content_hash:
-            yield f"{where}: the bytes of {key} are not those of the run"
+    for image, known in zip(images, wanted.images, strict=True):
+        if known.content_hash and content_hash(image) != known.content_hash:
+            yield f"{where}: the bytes of {known.key} are not those of the run"
 
 
-def repeated_ids(hashes: array[int], read_ids: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Ids that occur again, found with eight bytes of memory an id. ``hashes`` are those of all ids.
-
-    ``read_ids`` gives the ids themselves. It is called only where two hashes are equal, to tell a repeated id
-    from a collision (with 11 million ids: 3 in a million exports).
-    """
-    import numpy as np
-
-    ordered = np.sort(np.array(hashes, np.uint64))
-    suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
-    if not suspects:
-        return
-    seen: set[str] = set()
-    for identifier in read_ids():
-        if hash64(identifier) in suspects:
-            if identifier in seen:
-                yield identifier
-            seen.add(identifier)
-
-
-def row_mismatches(
-    row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str] | None
-) -> Iterator[str]:
-    """Mismatches of speakers, text, image keys and sizes. ``expected`` is None if there should be no row."""
-    if row.speakers != speakers:
-        yield f"speakers are {' and '.join(row.speakers or ())}, expected {' and '.join(speakers or ())}"
-    question = row.question or ()
-    images = len(row.images) if row.question is None else question.count(None)
-    tags = sum(IMAGE_TAG in (words or "") for words in (*question, row.answer))
-    if images != len(row.images) or tags:
-        yield (
-            f"{images} images in the question and {tags} stray {IMAGE_TAG} tags,"
-            f" expected {len(row.images)} and 0"
-        )
-    if expected is None:
-        yield "not a kept caption: the run has no more of them"
-    elif (row.id, row.answer) != (expected.id, expected.answer):
-        yield f"not the caption that was kept in this place, {expected.id}"
-    else:
-        if row.question not in (None, expected.question):
-            yield "the question is not the manifest's prompt"
-        yield from _image_mismatches(row, expected)
-
-
-def _image_mismatches(row: RowFacts, expected: ExpectedRow) -> Iterator[str]:
-    keys = list(expected.images)
-    if row.images != keys:
-        yield f"its images are {', '.join(row.images)}, expected {', '.join(keys)}"
-        return
-    for index, (key, known) in enumerate(expected.images.items()):
-        if known is None:
-            yield f"{key} is no readable image of the run"
-        elif row.sizes_px is not None and row.sizes_px[index] != known[:2]:
-            stated = row.sizes_px[index]
-            yield f"{key} is {stated[0]} x {stated[1]} here, but {known[0]} x {known[1]} in the run"
+def _differing(found: object, expected: object) -> str:
+    """Both values, or where they are long, the parts in which they differ."""
+    texts = [msgspec.json.encode(value).decode() for value in (found, expected)]
+    equal = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
+    start = max(0, equal - CONTEXT)
+    shown = ["..." * bool(start) + text[start:] for text in texts]
+    one, other = (text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..." for text in shown)
+    return f"is {one}, expected {other}"

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 
 from triptych.export.containers.container import ContainerSpec
 from triptych.export.containers.csv_table import CSV_TABLE
-from triptych.export.containers.json_array import JSON_ARRAY
-from triptych.export.containers.json_lines import JSON_LINES, ZSTD_LINES
+from triptych.export.containers.json_lines import JSON_ARRAY, JSON_LINES, ZSTD_LINES
 from triptych.export.containers.parquet import PARQUET
 from triptych.export.containers.parquet_images import PARQUET_IMAGES
 from triptych.export.containers.webdataset import TAR

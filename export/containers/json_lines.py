@@ -1,6 +1,6 @@
-"""JSON Lines, plain or in one zstd frame.
+"""JSON Lines, plain or in one zstd frame, and one JSON array for tools that can't import JSON Lines.
 
-The compressed bytes depend on pyarrow's version, which the manifest names.
+The array has a line for each row. The compressed bytes depend on pyarrow's version, which the manifest names.
 """
 
 from __future__ import annotations
@@ -36,6 +36,20 @@ class _ZstdLines:
         self._stream.close()
 
 
+class _JsonArray:
+    def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
+        self._file = file
+        self._before = b"[\n"
+
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
+        if lines:
+            self._file.write(self._before + lines.removesuffix(b"\n").replace(b"\n", b",\n"))
+            self._before = b",\n"
+
+    def close(self) -> None:
+        self._file.write(b"\n]\n" if self._before == b",\n" else b"[]\n")
+
+
 def _read_plain(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from file
@@ -52,5 +66,12 @@ def _read_zstd(path: Path) -> Iterator[bytes]:
             yield rest
 
 
+def _read_array(path: Path) -> Iterator[bytes]:
+    for line in _read_plain(path):
+        if line not in (b"[\n", b"]\n", b"[]\n"):
+            yield line.removesuffix(b"\n").removesuffix(b",") + b"\n"
+
+
 JSON_LINES = ContainerSpec(_JsonLines, _read_plain)
 ZSTD_LINES = ContainerSpec(_ZstdLines, _read_zstd, needs_pyarrow=True)
+JSON_ARRAY = ContainerSpec(_JsonArray, _read_array)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -120,8 +120,3 @@ class RowsFile:
                 self._hashed.give_up()
         finally:
             self._file.close()
-
-
-def read_lines(path: Path, file_type: str) -> Iterator[bytes]:
-    """The rows of a file as JSON lines, in order. Raises OSError or ValueError where it is damaged."""
-    return CONTAINERS[file_type].read(path)

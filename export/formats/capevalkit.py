@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
+from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.records import ImageRecord
 
 
 class PredictionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -33,19 +34,17 @@ class CapEvalKit(FormatDefaults):
     """``--format capevalkit``."""
 
     file_types = ("jsonl",)
+    trains = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return SetPredictionRow if several_images else PredictionRow
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> msgspec.Struct:
+    def row(
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str
+    ) -> msgspec.Struct:
         if len(images) > 1:
             return SetPredictionRow(id=identifier, caption=caption, image=[image.key for image in images])
         return PredictionRow(id=identifier, caption=caption, image=images[0].key)
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, (PredictionRow, SetPredictionRow))
-        images = row.image if isinstance(row, SetPredictionRow) else [row.image]
-        return RowFacts(id=row.id, images=images, answer=row.caption)
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.conversation_text import question_parts
-from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
+from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.prompts import message_parts
+from triptych.records import ImageRecord
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -42,12 +43,10 @@ class PartsRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class ChatParts(FormatDefaults):
     """``--format chat-parts``."""
 
-    speakers = ("user", "assistant")
-
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return PartsRow
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> PartsRow:
+    def row(self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str) -> PartsRow:
         return PartsRow(
             id=identifier,
             messages=(
@@ -55,23 +54,6 @@ class ChatParts(FormatDefaults):
                 PartsMessage("assistant", [Part("text", caption)]),
             ),
             images=[image.key for image in images],
-        )
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, PartsRow)
-        user, assistant = row.messages
-        for part in user.content:
-            if part.type not in ("image", "text") or (part.type == "text") != (part.text is not None):
-                raise ValueError(f"a part of type {part.type!r} with text {part.text!r}")
-        answer = [part.text for part in assistant.content if part.type == "text"]
-        if len(assistant.content) != 1 or len(answer) != 1:
-            raise ValueError(f"an answer of {len(assistant.content)} parts; expected one of type 'text'")
-        return RowFacts(
-            id=row.id,
-            images=row.images,
-            speakers=(user.role, assistant.role),
-            question=tuple(part.text for part in user.content),
-            answer=answer[0] or "",
         )
 
     def hint(self, prefix: str, image_root: str) -> str:
@@ -86,5 +68,5 @@ class ChatParts(FormatDefaults):
 @functools.lru_cache(maxsize=256)
 def parts_question(prompt: str, image_count: int) -> PartsMessage:
     """The question as a message. Cached, since it is the same for all rows with as many images."""
-    parts = question_parts(prompt, image_count)
+    parts = message_parts(prompt, image_count)
     return PartsMessage("user", [Part("image") if part is None else Part("text", part) for part in parts])

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
+from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.records import ImageRecord
 
 
 class FiftyOneRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -26,16 +27,13 @@ class FiftyOne(FormatDefaults):
     """``--format fiftyone --file-type csv``."""
 
     file_types = ("csv",)
+    trains = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return FiftyOneRow
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> FiftyOneRow:
+    def row(self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str) -> FiftyOneRow:
         return FiftyOneRow(filepath=[image.key for image in images], caption_id=identifier, caption=caption)
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, FiftyOneRow)
-        return RowFacts(id=row.caption_id, images=row.filepath, answer=row.caption)
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
     FormatDefaults,
-    RowFacts,
-    ShownImage,
     Turn,
     root_or_here,
 )
+from triptych.records import ImageRecord
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -45,14 +44,13 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class InternVL(FormatDefaults):
     """``--format internvl``, the default."""
 
-    speakers = ("human", "gpt")
     states_sizes = True
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MultiRow if several_images else SingleRow
 
     def row(
-        self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str
     ) -> SingleRow | MultiRow:
         turns = Turn("human", tagged_question(prompt, len(images))), Turn("gpt", caption)
         if len(images) > 1:
@@ -70,26 +68,6 @@ class InternVL(FormatDefaults):
             width=image.width_px,
             height=image.height_px,
             conversations=turns,
-        )
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        if isinstance(row, SingleRow):
-            images, sizes = [row.image], [(row.width, row.height)]
-        else:
-            assert isinstance(row, MultiRow)
-            if not len(row.image) == len(row.width_list) == len(row.height_list):
-                raise ValueError(
-                    f"{len(row.image)} images, {len(row.width_list)} widths, {len(row.height_list)} heights"
-                )
-            images, sizes = row.image, list(zip(row.width_list, row.height_list, strict=True))
-        human, gpt = row.conversations
-        return RowFacts(
-            id=row.id,
-            images=images,
-            sizes_px=sizes,
-            speakers=(human.speaker, gpt.speaker),
-            question=parts_of(human.value),
-            answer=gpt.value,
         )
 
     def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
+from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.records import ImageRecord
 
 LABEL_CONFIG = (
     '<View><Image name="image" valueList="$images"/>'
@@ -63,11 +64,12 @@ class LabelStudio(FormatDefaults):
     """``--format label-studio --file-type json``."""
 
     file_types = ("json",)
+    trains = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return TaskRow
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> TaskRow:
+    def row(self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str) -> TaskRow:
         return TaskRow(
             data=Data(
                 id=identifier,
@@ -75,14 +77,6 @@ class LabelStudio(FormatDefaults):
                 prompt=prompt,
             ),
             predictions=(Prediction(result=(Region(value=Text((caption,))),)),),
-        )
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, TaskRow)
-        return RowFacts(
-            id=row.data.id,
-            images=[unquote(url.removeprefix(_LOCAL_FILES)) for url in row.data.images],
-            answer=row.predictions[0].result[0].value.text[0],
         )
 
     def hint(self, prefix: str, image_root: str) -> str:

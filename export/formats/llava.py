@@ -10,16 +10,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
     FormatDefaults,
-    RowFacts,
-    ShownImage,
     Turn,
     root_or_here,
 )
+from triptych.records import ImageRecord
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -41,30 +40,17 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Llava(FormatDefaults):
     """``--format llava``."""
 
-    speakers = ("human", "gpt")
-
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MultiRow if several_images else SingleRow
 
     def row(
-        self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str
     ) -> SingleRow | MultiRow:
         turns = Turn("human", tagged_question(prompt, len(images))), Turn("gpt", caption)
         keys = [image.key for image in images]
         if len(keys) > 1:
             return MultiRow(id=identifier, image=keys, conversations=turns)
         return SingleRow(id=identifier, image=keys[0], conversations=turns)
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, SingleRow | MultiRow)
-        human, gpt = row.conversations
-        return RowFacts(
-            id=row.id,
-            images=[row.image] if isinstance(row, SingleRow) else row.image,
-            speakers=(human.speaker, gpt.speaker),
-            question=parts_of(human.value),
-            answer=gpt.value,
-        )
 
     def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
         datasets = [{"json_path": file.name, "sampling_strategy": "all"} for file in files]

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
     FormatDefaults,
-    RowFacts,
-    ShownImage,
     root_or_here,
 )
+from triptych.records import ImageRecord
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -38,12 +37,10 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class _Messages(FormatDefaults):
-    speakers = ("user", "assistant")
-
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MessagesRow
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> MessagesRow:
+    def row(self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str) -> MessagesRow:
         return MessagesRow(
             id=identifier,
             messages=(
@@ -51,17 +48,6 @@ class _Messages(FormatDefaults):
                 Message("assistant", caption),
             ),
             images=[image.key for image in images],
-        )
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, MessagesRow)
-        user, assistant = row.messages
-        return RowFacts(
-            id=row.id,
-            images=row.images,
-            speakers=(user.role, assistant.role),
-            question=parts_of(user.content),
-            answer=assistant.content,
         )
 
 
@@ -79,21 +65,13 @@ class LlamaFactory(_Messages):
     """``--format llama-factory``: the export is its ``dataset_dir``, with a dataset_info.json."""
 
     def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
-        info = {
-            file.entry: {
-                "file_name": file.name,
-                "formatting": "sharegpt",
-                "columns": {"messages": "messages", "images": "images"},
-                "tags": {
-                    "role_tag": "role",
-                    "content_tag": "content",
-                    "user_tag": "user",
-                    "assistant_tag": "assistant",
-                },
-            }
-            for file in files
+        tags = {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
         }
-        return {"dataset_info.json": info}
+        return dataset_info(files, columns={"messages": "messages", "images": "images"}, tags=tags)
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (
@@ -101,3 +79,9 @@ class LlamaFactory(_Messages):
             f" the files; its `media_dir` is {root_or_here(image_root)}. `<image>` stands in a row once for"
             " each image."
         )
+
+
+def dataset_info(files: Sequence[FilledFile], **layout: object) -> Companions:
+    """LLaMA-Factory's dataset_info.json, with this layout of the rows."""
+    info = {file.entry: {"file_name": file.name, "formatting": "sharegpt", **layout} for file in files}
+    return {"dataset_info.json": info}

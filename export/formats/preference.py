@@ -13,18 +13,18 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.chat_parts import Part, PartsMessage, parts_question
+from triptych.export.formats.messages import dataset_info
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
     FormatDefaults,
-    RowFacts,
-    ShownImage,
     Turn,
     root_or_here,
 )
 from triptych.prompts.statements import statements
+from triptych.records import ImageRecord
 
 RejectedBy = Literal["people", "check", "swapped", "other image", "cut"]
 
@@ -75,16 +75,16 @@ class TurnsPairRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Preference(FormatDefaults):
     """``--format preference``: TRL's."""
 
-    speakers = ("user", "assistant")
-
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return PairRow
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> msgspec.Struct:
+    def row(
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str
+    ) -> msgspec.Struct:
         return self.pair(identifier, prompt, images, caption, cut(caption))
 
     def pair(
-        self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str, rejected: Rejected
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str, rejected: Rejected
     ) -> msgspec.Struct:
         """A row with the worse caption ``rejected``. In ``row`` that is half of the better one."""
         return PairRow(
@@ -94,19 +94,6 @@ class Preference(FormatDefaults):
             chosen=(PartsMessage("assistant", [Part("text", caption)]),),
             rejected=(PartsMessage("assistant", [Part("text", rejected.text)]),),
             rejected_by=rejected.by,
-        )
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, PairRow)
-        (user,), (chosen,), (rejected,) = row.prompt, row.chosen, row.rejected
-        if len(chosen.content) != 1 or len(rejected.content) != 1 or rejected.role != chosen.role:
-            raise ValueError("expected one part of text from the same side in chosen and rejected")
-        return RowFacts(
-            id=row.id,
-            images=row.images,
-            speakers=(user.role, chosen.role),
-            question=tuple(part.text for part in user.content),
-            answer=chosen.content[0].text or "",
         )
 
     def hint(self, prefix: str, image_root: str) -> str:
@@ -120,13 +107,11 @@ class Preference(FormatDefaults):
 class PreferenceLlamaFactory(Preference):
     """``--format preference-llama-factory``: the export is its ``dataset_dir``, with a dataset_info.json."""
 
-    speakers = ("human", "gpt")
-
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return TurnsPairRow
 
     def pair(
-        self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str, rejected: Rejected
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str, rejected: Rejected
     ) -> msgspec.Struct:
         return TurnsPairRow(
             id=identifier,
@@ -137,36 +122,9 @@ class PreferenceLlamaFactory(Preference):
             rejected_by=rejected.by,
         )
 
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        assert isinstance(row, TurnsPairRow)
-        (asked,) = row.conversations
-        if row.rejected.speaker != row.chosen.speaker:
-            raise ValueError("expected chosen and rejected from the same side")
-        return RowFacts(
-            id=row.id,
-            images=row.images,
-            speakers=(asked.speaker, row.chosen.speaker),
-            question=parts_of(asked.value),
-            answer=row.chosen.value,
-        )
-
     def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
-        columns = {
-            "messages": "conversations",
-            "chosen": "chosen",
-            "rejected": "rejected",
-            "images": "images",
-        }
-        info = {
-            file.entry: {
-                "file_name": file.name,
-                "formatting": "sharegpt",
-                "ranking": True,
-                "columns": columns,
-            }
-            for file in files
-        }
-        return {"dataset_info.json": info}
+        names = {name: name for name in ("chosen", "rejected", "images")}
+        return dataset_info(files, ranking=True, columns={"messages": "conversations", **names})
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (

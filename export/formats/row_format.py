@@ -1,4 +1,4 @@
-"""The interface of row formats, and the content of a row in any format.
+"""The interface of row formats.
 
 Not its job: which formats there are (see formats), where rows are written (see containers).
 """
@@ -10,34 +10,10 @@ from typing import Protocol
 
 import msgspec
 
+from triptych.records import ImageRecord
+
 Companions = Mapping[str, Mapping[str, object]]
 """Configuration files for a trainer: their content as JSON, by name."""
-
-
-class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a row, independent of its format. None where the format has no field for it."""
-
-    id: str
-    images: list[str]
-    sizes_px: list[tuple[int, int]] | None = None
-    """Width and height of each image."""
-    speakers: tuple[str, str] | None = None
-    question: tuple[str | None, ...] | None = None
-    """Its parts in order: text, or None in place of an image."""
-    answer: str
-
-
-class ShownImage(Protocol):
-    """The fields of an ImageRecord that go into a row."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def width_px(self) -> int: ...
-
-    @property
-    def height_px(self) -> int: ...
 
 
 class FilledFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +30,8 @@ class RowFormat(Protocol):
     ``formats``."""
 
     @property
-    def speakers(self) -> tuple[str, str] | None:
-        """The roles of question and answer; None in formats without roles."""
+    def trains(self) -> bool:
+        """Whether its rows are for training: they get extra columns (see extra_columns)."""
 
     @property
     def file_types(self) -> tuple[str, ...]:
@@ -72,11 +48,10 @@ class RowFormat(Protocol):
         optional fields and Structs of these.
         """
 
-    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> msgspec.Struct:
+    def row(
+        self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str
+    ) -> msgspec.Struct:
         """The row of a caption. ``prompt`` and ``caption`` have no reserved words any more."""
-
-    def facts(self, row: msgspec.Struct) -> RowFacts:
-        """The content of a decoded row. Raises ValueError where its parts contradict each other."""
 
     def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
         """Configuration files for the trainer. All file names begin with ``prefix``."""
@@ -88,7 +63,7 @@ class RowFormat(Protocol):
 class FormatDefaults:
     """What most formats have in common: rows for trainers, without further files."""
 
-    speakers: tuple[str, str] | None = None
+    trains = True
     file_types: tuple[str, ...] = ("jsonl", "jsonl.zst", "parquet", "images.parquet", "tar")
     states_sizes = False
 

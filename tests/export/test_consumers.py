@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.export.conftest import KINDS
-from triptych.export.containers.rows_file import read_lines
+from triptych.export.containers import CONTAINERS
 from triptych.runs.folder import RunFolder
 
 ROWS = {"single_en": 9, "single_zh": 8, "multi_en": 1, "multi_zh": 1}
@@ -19,7 +19,7 @@ def written(run: RunFolder, job: str, file_type: str) -> list[dict[str, Any]]:
     """The rows of ``job`` as stored in the file."""
     kind, language = job.split("_")
     (path,) = run.export_folder.glob(f"*_{kind}_image_{language}.{file_type}")
-    return [json.loads(line) for line in read_lines(path, file_type)]
+    return [json.loads(line) for line in CONTAINERS[file_type].read(path)]
 
 
 def without_nulls(value: Any) -> Any:

@@ -5,8 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.export.conversation_text import (
-    parts_of,
-    question_parts,
     tagged_question,
     without_reserved_words,
 )
@@ -22,23 +20,6 @@ def test_a_question_about_several_images_numbers_them() -> None:
     question = tagged_question("Describe them.", 3)
 
     assert "Image-1: <image>\nImage-2: <image>\nImage-3: <image>\nDescribe them." == question
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_tagged_question_is_read_back_as_its_parts(count: int) -> None:
-    """Each tag becomes an image between texts."""
-    assert question_parts("Describe.\nBriefly.", count) == parts_of(
-        tagged_question("Describe.\nBriefly.", count)
-    )
-
-
-@pytest.mark.parametrize(
-    ("question", "parts"),
-    [("Describe it.", ("Describe it.",)), ("<image>\n<image>\nBoth?", (None, None, "Both?")), ("", ())],
-)
-def test_parts_are_read_from_any_question(question: str, parts: tuple[str | None, ...]) -> None:
-    """Even from one that Triptych didn't write."""
-    assert parts == parts_of(question)
 
 
 TAGS = [

@@ -10,7 +10,7 @@ import pytest
 from tests.export.conftest import repair_first_caption
 from tests.support.contexts import JOBS
 from triptych.export.check.export import check_export
-from triptych.export.containers.rows_file import read_lines
+from triptych.export.containers import CONTAINERS
 from triptych.export.extra_columns import extra_columns, type_with_columns
 from triptych.export.formats import FORMATS
 from triptych.progress import Silent
@@ -38,11 +38,11 @@ def contrast_run(judged_run: Callable[..., RunFolder]) -> RunFolder:
 
 def _rows(run: RunFolder, job: str) -> list[dict]:
     (path,) = [path for path in run.export_folder.iterdir() if path.name.endswith(f"_{job}")]
-    return [json.loads(line) for line in read_lines(path, job.partition(".")[2])]
+    return [json.loads(line) for line in CONTAINERS[job.partition(".")[2]].read(path)]
 
 
 @pytest.mark.parametrize("file_type", ["jsonl", "jsonl.zst", "parquet"])
-@pytest.mark.parametrize("row_format", [name for name, each in FORMATS.items() if each.speakers])
+@pytest.mark.parametrize("row_format", [name for name, each in FORMATS.items() if each.trains])
 def test_rows_of_sets_have_their_kind_and_the_number_of_the_odd_image(
     contrast_run: RunFolder, export: Callable[..., bool], row_format: str, file_type: str
 ) -> None:
@@ -121,7 +121,7 @@ def test_the_check_finds_a_wrong_odd_image(contrast_run: RunFolder, export: Call
     manifest_path.write_text(json.dumps(manifest), "utf-8")
 
     (mismatch,) = check_export(contrast_run, Silent())[1]
-    assert mismatch.endswith("kind and odd_image are not ('contrast', 2)")
+    assert mismatch.endswith("odd_image is 1, expected 2")
 
 
 def test_the_type_of_rows_with_extra_columns_requires_them() -> None:

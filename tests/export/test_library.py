@@ -24,7 +24,9 @@ def test_each_caption_becomes_a_row_in_order(name: str) -> None:
         msgspec.convert(row, row_type(several_images=several))
         for row, several in zip(found, (0, 1), strict=True)
     ]
-    assert ["first", "a.jpg+b.jpg"] == [FORMATS[name].facts(row).id for row in typed]
+    encoded = [msgspec.json.encode(row).decode() for row in typed]
+    assert '"first"' in encoded[0]
+    assert '"a.jpg+b.jpg"' in encoded[1]
 
 
 def test_a_row_is_the_same_as_in_an_export() -> None:

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.export.conftest import KINDS
+from triptych.export.containers import CONTAINERS
 from triptych.export.containers.parquet import arrow_schema
-from triptych.export.containers.rows_file import RowsFile, read_lines
+from triptych.export.containers.rows_file import RowsFile
 from triptych.export.formats import FORMATS
 
 
@@ -46,7 +47,7 @@ def test_fields_of_every_type_are_read_back_as_they_were_written(tmp_path: Path)
     with RowsFile(tmp_path / "rows", "parquet", Row) as file:
         file.write(msgspec.json.Encoder().encode_lines(ROWS))
 
-    lines = read_lines(tmp_path / "rows", "parquet")
+    lines = CONTAINERS["parquet"].read(tmp_path / "rows")
 
     assert ROWS == [msgspec.json.decode(line, type=Row) for line in lines]
 

@@ -8,7 +8,7 @@ import pytest
 from triptych.export.containers import CONTAINERS
 from triptych.export.containers.container import CaptionedFiles
 from triptych.export.containers.parquet import ROWS_A_GROUP
-from triptych.export.containers.rows_file import RowsFile, read_lines
+from triptych.export.containers.rows_file import RowsFile
 from triptych.export.formats.fiftyone import FiftyOneRow
 from triptych.export.formats.internvl import SingleRow
 from triptych.runs.jsonl import sha256_of
@@ -50,7 +50,7 @@ def test_rows_are_read_back_as_they_were_written(tmp_path: Path, file_type: str,
     rows = lines(count, file_type)
     write(tmp_path / "rows", file_type, [b"".join(rows[:5]), b"".join(rows[5:])])
 
-    assert rows == list(read_lines(tmp_path / "rows", file_type))
+    assert rows == list(CONTAINERS[file_type].read(tmp_path / "rows"))
 
 
 @pytest.mark.parametrize("file_type", [name for name, each in CONTAINERS.items() if each.holds_images])

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from zlib import crc32
 
+from triptych.failure_notices import CARRIERS_EN, CARRIERS_ZH
 from triptych.jobs import Subject
 from triptych.languages import Language, without_invisible
-from triptych.failure_notices import CARRIERS_EN, CARRIERS_ZH
 from triptych.prompts import Prompt
 
 LATIN = r"A-Za-zªºÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ"

@@ -11,6 +11,7 @@ A description may contain one or two of them; a notice is a sentence that denies
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -71,8 +72,8 @@ _EN = _vocabulary(
     2 analy|comment|characteri|compar
     2 generat|produc|provided|deliver|input|output|response|result
     1 identif|recogni|interpret|determin
-    1 load|display|process|retriev|access|decod|pars|render|fetch|read |available|unavailable|unsupported|returned|received|arrive|come through|came through|pass
-    1 file|link|format|url|pixel|resolution|encod|base64|thumbnail|data
+    1 load|display|process|retriev|access|decod|parsed|parsing|render|fetch|read |not found|available|unavailable|unsupported|returned|received|arrive|come through|came through|review
+    1 file|link|format |url |pixel|resolution|encod|base64|thumbnail|data
     2 filter|server|service|system|connection|network|tool |assistant|language model|quota|subscription|premium|version
     2 policy|policies|guideline|moderat|complian|regulation|terms of|rules
     2 privacy|safety|sensitive|explicit|inappropriate|harmful|nudity|copyright|biometric|personal data|violat
@@ -83,8 +84,8 @@ _EN = _vocabulary(
     before=r"\b",
     denies=r"\b(?:can ?not|not|no|nothing|never|neither|nor|without|unable|un(?:available|supported|suitable|readable)|impossible|withheld|withholds?|fail|error|block|cancel|corrupt"
     r"|delet|deni|declin|disabl|exceed|exclud|expir|filter|flag|halt|hidden|hides|invalid|insufficient|missing|omit|prohibit|reject|remov|restrict|skip|stopp|time[ds]?[ -]?out|trigger"
-    r"|violat|outside (?:of )?(?:what|the scope)|beyond|against the|please|retry|try|must|required|until)|n['’]t\b",
-    fails=rf"\b(?:can ?not|could not|(?:is|was|are|were|has|have|did|does|do|been) not|not (?:be|able|available|possible|allowed|permitted)|unable|impossible|un(?:available|supported|suitable)"
+    r"|violat|outside (?:of )?(?:what|the scope)|beyond|against the|rather than|instead|please|retry|try|must|required|until)|n['’]t\b",
+    fails=rf"\b(?:can ?not|could not|(?:is|was|are|were|has|have|did|does|do|been) not|not (?:be|able|available|found|possible|allowed|permitted)|unable|impossible|un(?:available|supported|suitable)"
     rf"|withheld|fail|error|corrupt|expir|invalid|time[ds]?[ -]?out|violat|no (?:\w+ )?(?:{_IMAGE}|descri|caption|output|result|response))|n['’]t\b",
     ignored=rf"\b(?:{CARRIERS_EN}|window|(?<!this )notice|plate|desk|shel(?:f|ves)|cabinet|dock\b|says|reads|warns)",
     characters_per_point=75,
@@ -156,35 +157,42 @@ def failure_notices(text: str, image_count: int = 1, needles: AbstractSet[str] |
     lowered = text[:MAX_CHARACTERS_READ].lower()
     if needles is None:
         needles = {needle for needle in NEEDLES if needle in lowered}
+    if len(needles) < 2:
+        return 0
     return max(_notices(lowered, words, needles, image_count) for words in _VOCABULARIES)
 
 
 def _notices(lowered: str, words: _Vocabulary, needles: AbstractSet[str], image_count: int) -> int:
     kinds = [(points, stems & needles) for points, stems in words.kinds if not stems.isdisjoint(needles)]
-    if sum(points for points, _ in kinds) < MIN_SENTENCE_POINTS - 2:
+    most_points = sum(points for points, _ in kinds)
+    if most_points < MIN_SENTENCE_POINTS - 2:
         return 0
     sentences = [each for each in _SENTENCE_END.split(lowered) if each.strip()]
-    said = [each for each in sentences if any(stem in each for _, stems in kinds for stem in stems)]
-    said = [each for each in said if not words.ignored.search(each) and not _DESCRIBES.search(each)]
-    notices = [each for each in said if _is_notice(each, words)]
+    notices = [each for each in sentences if _may_be_notice(each, kinds) and _is_notice(each, words)]
     if image_count > 1:
         notices = [each for each in notices if _MENTIONS_IMAGE.search(each)]
     elif notices and notices[0] != sentences[0] and sum(map(len, notices)) < MIN_NOTICE_SHARE * len(lowered):
         notices = []
     least = max(MIN_TEXT_POINTS, len(lowered) / words.characters_per_point)
-    if notices or sum(points for points, _ in kinds) < least:
+    if notices or most_points < least:
         return len(notices)
-    whole = "\n".join(said)
-    return int(
-        _points(whole, words) >= least and (words.denies.search(whole) or _MODAL.search(whole)) is not None
-    )
+    said = "\n".join(each for each in sentences if not words.ignored.search(each))
+    return int(_points(said, words) >= least and (words.denies.search(said) or _MODAL.search(said)) is not None)
+
+
+def _may_be_notice(sentence: str, kinds: Sequence[tuple[int, AbstractSet[str]]]) -> bool:
+    """An upper bound of its points is fast to compute, and usually enough."""
+    points = sum(points for points, stems in kinds if any(map(sentence.__contains__, stems)))
+    return points >= MIN_SENTENCE_POINTS - 2
 
 
 def _is_notice(sentence: str, words: _Vocabulary) -> bool:
     if words.denies.search(sentence) is None:
         return False
     points = _points(sentence, words) + (words.fails.search(sentence) is not None)
-    return points >= MIN_SENTENCE_POINTS - (len(sentence) < words.short_sentence)
+    if points < MIN_SENTENCE_POINTS - (len(sentence) < words.short_sentence):
+        return False
+    return not words.ignored.search(sentence) and not _DESCRIBES.search(sentence)
 
 
 def _points(text: str, words: _Vocabulary) -> int:

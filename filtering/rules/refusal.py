@@ -18,7 +18,7 @@ _SAYS_OF_IT = (
     "(?:is (?:based|meant|intended|accurate|as|only|purely|strictly)|avoids?|focuses|does not|provides|captures"
     "|aims|adheres|contains no|includes only|of the image|should|relies)"
 )
-_I_NEEDLES = "|".join(f"i {letter}" for letter in "abcdfghmnprstuw")
+_I_NEEDLES = "|".join(f"i {word}" for word in "a be ca co d f g h ma mu n p r se t u wa will wo wr".split())
 _IMAGE = "(?:image|picture|photo|photograph)s?"
 _SENT = "(?:provided|given|attached|uploaded|shared|sent|received)"
 _SEES = "(?:can |could |will |first |then |also )*(?:see|find|notice|look)"

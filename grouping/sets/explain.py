@@ -51,11 +51,10 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     if table.keys[image : image + 1] != [key]:
         yield f"{key} can't be read: {_why_unreadable(run, key)}"
         return
-    outcome = _Outcome(
-        {each.key: each for each in run.screened()},
-        {each.key: each for each in run.duplicates()},
-        {member: image_set for image_set in run.sets() for member in image_set.keys},
-    )
+    cosines = _cosines_to(table, image)
+    nearest = [at for at in np.argsort(-cosines, kind="stable")[: NEIGHBOURS_COUNTED + 1] if at != image]
+    cosine_to = {table.keys[at]: float(cosines[at]) for at in nearest}
+    outcome = _outcome_of(run, {key, *cosine_to})
     if key in outcome.screened:
         screened = outcome.screened[key]
         yield f"{key} is screened out: {screened.reason} ({screened.value:g}; sets.screens.{screened.reason})"
@@ -77,6 +76,14 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     yield "nearest neighbours:"
     for other, cosine in list(cosine_to.items())[:NEIGHBOURS_SHOWN]:
         yield f"  {cosine:.4f}  {other}  {outcome.of(other)}"
+
+
+def _outcome_of(run: RunFolder, keys: set[str]) -> _Outcome:
+    return _Outcome(
+        {each.key: each for each in run.screened() if each.key in keys},
+        {each.key: each for each in run.duplicates() if each.key in keys},
+        {key: image_set for image_set in run.sets() for key in keys.intersection(image_set.keys)},
+    )
 
 
 def _why_unreadable(run: RunFolder, key: str) -> str:

@@ -6,11 +6,11 @@ were sharded; embeddings stay in their files. Not its job: an index of them (see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,9 @@ def load_image_table(run: RunFolder, without: Set[str] = frozenset()) -> ImageTa
     dimension than those of other shards, or values that aren't finite.
     """
     batch_of = {each.name: each.batch for each in listed_shards(run)}
-    records: list[ImageRecord] = []
-    batches: list[int] = []
-    stored: list[StoredBlock] = []
-    dimensions = 0
+    parts: list[ImageTable] = []
+    """Of each shard, since records take four times as much memory as columns."""
+    first = dimensions = 0
     for shard in run.shards():
         embedded = [record for record in run.images(shard) if record.is_embedded]
         is_taken = np.array([not record.is_gone and record.key not in without for record in embedded], bool)
@@ -66,14 +65,13 @@ def load_image_table(run: RunFolder, without: Set[str] = frozenset()) -> ImageTa
         if dimensions and width != dimensions:
             raise _damaged(path, f"{width} dimensions, {dimensions} in the shard before")
         dimensions = width
-        places = np.arange(len(records), len(records) + len(readable))
-        records += readable
-        batches += [batch_of.get(shard, 0)] * len(readable)
         load = partial(np.load, path, mmap_mode="r")
         if len(readable) < len(embedded):
             load = partial(_load_rows, path, np.flatnonzero(is_taken))
-        stored.append(StoredBlock(places, load))
-    return make_image_table(records, stored, dimensions, batches)
+        block = StoredBlock(np.arange(first, first + len(readable)), load)
+        parts.append(_columns(readable, [block], dimensions, [batch_of.get(shard, 0)] * len(readable)))
+        first += len(readable)
+    return _sorted_by_key(parts or [_columns([], [], 0, [])])
 
 
 def _load_rows(path: Path, rows: NDArray[np.int64]) -> NDArray[np.float16]:
@@ -83,30 +81,55 @@ def _load_rows(path: Path, rows: NDArray[np.int64]) -> NDArray[np.float16]:
 
 def make_image_table(
     records: Sequence[ImageRecord],
-    stored: Iterable[StoredBlock],
+    stored: Sequence[StoredBlock],
     dimensions: int,
     batches: Sequence[int] = (),
 ) -> ImageTable:
     """From readable images in any order. ``stored`` numbers them by position in ``records``."""
-    order = sorted(range(len(records)), key=lambda at: records[at].key)
-    number = np.empty(len(records), np.int64)
-    number[order] = np.arange(len(records))
-    hashes = np.zeros((len(records), HASH_BYTES), np.uint8)
-    has_hash = np.zeros(len(records), bool)
-    for image, at in enumerate(order):
-        if records[at].picture_hash:
-            hashes[image] = np.frombuffer(bytes.fromhex(records[at].picture_hash), np.uint8)
-            has_hash[image] = True
+    return _sorted_by_key([_columns(records, stored, dimensions, batches)])
+
+
+def _columns(
+    records: Sequence[ImageRecord], stored: Sequence[StoredBlock], dimensions: int, batches: Sequence[int]
+) -> ImageTable:
+    """A table in the order of ``records``."""
+    hashes = [bytes.fromhex(each.picture_hash) for each in records]
+    packed = b"".join(each or bytes(HASH_BYTES) for each in hashes)
     return ImageTable(
-        keys=[records[at].key for at in order],
-        pixels=np.array([records[at].width_px * records[at].height_px for at in order], np.int64),
-        size_bytes=np.array([records[at].size_bytes for at in order], np.int64),
-        content_hashes=[records[at].content_hash for at in order],
-        picture_hashes=hashes,
-        has_picture_hash=has_hash,
-        blocks=[StoredBlock(number[block.images], block.load) for block in stored],
+        keys=[each.key for each in records],
+        pixels=np.array([each.width_px * each.height_px for each in records], np.int64),
+        size_bytes=np.array([each.size_bytes for each in records], np.int64),
+        content_hashes=[each.content_hash for each in records],
+        picture_hashes=np.frombuffer(packed, np.uint8).reshape(-1, HASH_BYTES),
+        has_picture_hash=np.array([bool(each) for each in hashes], bool),
+        blocks=list(stored),
         dimensions=dimensions,
-        batches=np.array([batches[at] for at in order] if batches else np.zeros(len(order)), np.int32),
+        batches=np.array(batches or [0] * len(records), np.int32),
+    )
+
+
+def _sorted_by_key(parts: Sequence[ImageTable]) -> ImageTable:
+    """One table of all ``parts``, whose blocks number images by position in the parts joined together."""
+    keys = [key for part in parts for key in part.keys]
+    content_hashes = [each for part in parts for each in part.content_hashes]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    number = np.empty(len(keys), np.int64)
+    number[order] = np.arange(len(keys))
+
+    def column(name: str) -> NDArray[Any]:
+        joined: NDArray[Any] = np.concatenate([getattr(part, name) for part in parts])[order]
+        return joined
+
+    return ImageTable(
+        keys=[keys[at] for at in order],
+        pixels=column("pixels"),
+        size_bytes=column("size_bytes"),
+        content_hashes=[content_hashes[at] for at in order],
+        picture_hashes=column("picture_hashes"),
+        has_picture_hash=column("has_picture_hash"),
+        blocks=[StoredBlock(number[each.images], each.load) for part in parts for each in part.blocks],
+        dimensions=parts[-1].dimensions,
+        batches=column("batches"),
     )
 
 

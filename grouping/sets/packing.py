@@ -32,14 +32,14 @@ from triptych.runs.sampling import hash64
 CROWDING_POWER = 0.8
 """How much distances are stretched in crowded neighbourhoods: among the onions and mushrooms of one shelf, a
 high cosine says less than elsewhere. 0 would disable it; 1 would measure distances relative to those of the
-nearest others (docs/decisions/0100-distances-count-more-in-crowds.md)."""
+nearest others (docs/decisions/0100-distances-in-crowded-regions.md)."""
 
 CROWD = 10
 """Number of nearest related images over which the crowding around an image is averaged."""
 
 EVENNESS = 1.2
 """Largest distance (1 - cosine) within a set, relative to that of its first pair
-(docs/decisions/0100-distances-count-more-in-crowds.md)."""
+(docs/decisions/0100-distances-in-crowded-regions.md)."""
 
 SURE_SHARE = 0.5
 """Position between ``related`` (0) and ``duplicate`` (1). An image joins regardless of EVENNESS if its

@@ -163,9 +163,11 @@ class FilterStage:
     @contextlib.contextmanager
     def _scored(self) -> Iterator[FilterPass]:
         progress, open_executor = self._context.progress, self._context.open_executor
+        notes = self._run.run_file.stages["captions"].notes
+        total = sum(int(notes.get(f"{job.name}.captioned") or 0) for job in self._context.jobs)
         with (
             FilterPass(self._config, self._jobs, self._run.path, open_executor) as all_captions,
-            progress.task("filter", None, "captions") as task,
+            progress.task("filter", total, "captions") as task,
         ):
             for language, names in all_captions.scorer.skipped.items():
                 progress.say(f"note: rules that can't read {language} are skipped: {', '.join(names)}")
@@ -328,6 +330,17 @@ def refuse_other_filter(run: RunFolder, config: FilteringConfig) -> None:
     again = f"`{command_of('verdicts', run.path)} --fresh verdicts`"
     what_to_do = f"run {again} with this setting first, or take the setting back"
     run.refuse_other_settings("verdicts", now, what_to_do)
+
+
+def changed_setting(run: RunFolder, config: FilteringConfig) -> str:
+    """The setting that has changed since the verdicts were made; empty if there is none, or it is unknown."""
+    try:
+        refuse_other_filter(run, config)
+    except UsageError:
+        return ""
+    except SetupError as error:
+        return error.key or ""
+    return ""
 
 
 def _without_versions(rules: Setting) -> list[list[str]]:

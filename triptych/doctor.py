@@ -57,10 +57,10 @@ def _gpus() -> Finding:
     try:
         gpus = visible_gpus()
     except SetupError as error:
-        return Finding("gpu", "missing", str(error))
+        return Finding("gpu", "note", str(error))
     if not gpus:
         return Finding(
-            "gpu", "missing", "none (no nvidia-smi, or none in CUDA_VISIBLE_DEVICES)",
+            "gpu", "note", "none (no nvidia-smi, or none in CUDA_VISIBLE_DEVICES)",
             "the transformers engine captions on the CPU; for real models name GPU machines with --server",
         )  # fmt: skip
     return Finding("gpu", "ok", "; ".join(f"{g.name}, {g.memory_bytes / 1024**3:.0f} GiB" for g in gpus))
@@ -72,7 +72,7 @@ def _package(name: str) -> Finding:
     except metadata.PackageNotFoundError:
         if name in _NEEDED_LOCALLY:
             advice = f"needed to embed images and to caption in this process: {install_command('local')}"
-            return Finding(name, "missing", "not installed", advice)
+            return Finding(name, "note", "not installed", advice)
         return Finding(name, "failed", "not installed", f"{sys.executable} -m pip install triptych")
 
 
@@ -81,7 +81,7 @@ def _lmdeploy() -> Finding:
     if fault is None:
         return Finding("lmdeploy", "ok", metadata.version("lmdeploy"))
     advice = "needed only to serve models on this machine's GPUs: " + install_command("lmdeploy")
-    return Finding("lmdeploy", "missing", fault, advice)
+    return Finding("lmdeploy", "note", fault, advice)
 
 
 def _embedded(name: str) -> Finding:
@@ -100,7 +100,7 @@ def _disk() -> Finding:
     if free_gb < 1:
         return Finding("disk", "failed", found, "free some space: a run needs at least 1 GB")
     if free_gb < 40:
-        return Finding("disk", "missing", found, "enough for small runs; all of SA-1B needs about 40 GB")
+        return Finding("disk", "note", found, "enough for small runs; all of SA-1B needs about 40 GB")
     return Finding("disk", "ok", found)
 
 
@@ -137,7 +137,7 @@ def _model(config: CaptioningConfig, model: str) -> tuple[ModelFacts | None, Fin
         return None, Finding("model", "failed", str(error)) if config.spec.needs_model else None
     if facts is None:
         advice = "the first run downloads it; or name a folder with --model"
-        return None, Finding("model", "missing", f"{model} is not on this machine yet", advice)
+        return None, Finding("model", "note", f"{model} is not on this machine yet", advice)
     found = f"{facts.architecture}, {facts.weights_bytes / 1e9:,.2f} GB of weights in {facts.folder}"
     if not facts.missing_files:
         return facts, Finding("model", "ok", found)
@@ -150,7 +150,7 @@ def _architecture(config: CaptioningConfig, facts: ModelFacts) -> Iterator[Findi
         yield Finding("architecture", "ok", f"{facts.architecture}, which the tile fit is for")
     elif config.tile_fit:
         yield Finding(
-            "architecture", "missing", f"{facts.architecture} is not InternVL: it has no such tiles",
+            "architecture", "note", f"{facts.architecture} is not InternVL: it has no such tiles",
             "add --no-tile-fit, so that images keep their proportions",
         )  # fmt: skip
 
@@ -171,7 +171,7 @@ def _context(
         limits.append(("the model's context", facts.context_tokens))
     known = [limit for limit in limits if limit is not None]
     if not known:
-        yield Finding("context", "missing", "the model's config doesn't tell the context length")
+        yield Finding("context", "note", "the model's config doesn't tell the context length")
         return
     name, limit = min(known, key=lambda named: named[1])
     prompts, max_tiles = load_prompts(jobs), config.max_tiles

@@ -19,10 +19,10 @@ from triptych.export.manifest import MANIFEST_NAME, read_manifest
 from triptych.filtering.objections import objections
 from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.scoring import CaptionInput, Scorer
-from triptych.filtering.stage import filter_jobs, verdict_settings
+from triptych.filtering.stage import changed_setting, filter_jobs
 from triptych.grouping.sets.explain import explain as explain_grouping
 from triptych.jobs import Job
-from triptych.records import ImageRecord, ImageSet, caption_id, target_of
+from triptych.records import ImageRecord, ImageSet, caption_id
 from triptych.runs.checks import denied_of, read_checks
 from triptych.runs.plan import Planned
 from triptych.runs.stage_record import is_export
@@ -31,14 +31,15 @@ from triptych.runs.staleness import stale_reason
 
 def explain(run: Run, name: str) -> Iterator[str]:
     """Lines on ``name``, a key or an id. Raises UsageError if the run has no such image, set or caption."""
-    jobs = {job.name: job for job in run.jobs}
-    job = jobs.get(name.partition(":")[0])
-    if job is not None and ":" in name:
-        yield from _caption_lines(run, job, target_of(name))
-        return
+    job_name, _, target = name.partition(":")
+    job = next((each for each in run.jobs if each.name == job_name), None) if target else None
+    wanted = name if job is None else target
     has_sets = run.folder.is_finished("sets")
     sets = run.sets() if has_sets else ()
-    image_set = next((each for each in sets if name == each.id or name in each.keys), None)
+    image_set = next((each for each in sets if wanted == each.id or wanted in each.keys), None)
+    if job is not None:
+        yield from _caption_lines(run, job, wanted, image_set)
+        return
     if image_set is not None and name == image_set.id:
         yield f"{name} has {len(image_set.keys)} images: lowest cosine {image_set.min_cosine_similarity}"
         yield from (f"  {key}" for key in image_set.keys)
@@ -54,10 +55,12 @@ def explain(run: Run, name: str) -> Iterator[str]:
 def _find_image(run: Run, key: str) -> tuple[str, ImageRecord]:
     """The image and its shard. Raises UsageError if there is none."""
     shards = run.folder.shards()
+    encoded = msgspec.json.encode(key)
     for shard in shards:
-        for image in run.folder.images(shard):
-            if image.key == key:
-                return shard, image
+        if encoded in run.folder.images_file(shard).read_bytes():  # decoding every record would be slow
+            for image in run.folder.images(shard):
+                if image.key == key:
+                    return shard, image
     near = did_you_mean(key, (image.key for shard in shards[:1] for image in run.folder.images(shard)))
     raise UsageError(
         f"no image {key} in {run.path}{near}; keys are listed in {run.path / 'images'}; a set is set_...,"
@@ -67,6 +70,9 @@ def _find_image(run: Run, key: str) -> tuple[str, ImageRecord]:
 
 
 def _source_lines(run: Run, shard: str, image: ImageRecord) -> Iterator[str]:
+    if image.unreadable is None and not image.size_bytes:
+        yield f"source: an embedding of {shard}, without an image"
+        return
     sources = run.folder.run_file.config.get("sources")
     where = f" at byte {image.offset_bytes:,}" if image.offset_bytes is not None else ""
     size = f"{image.width_px} x {image.height_px} pixels, " if image.unreadable is None else ""
@@ -81,15 +87,25 @@ def _all_captions(run: Run, keys: list[str], image_set: ImageSet | None) -> Iter
     yield "captions:"
     for job in run.jobs:
         for target in set_ids if job.is_multi else keys:
-            yield from (f"  {line}" for line in _caption_lines(run, job, target))
+            yield from (f"  {line}" for line in _caption_lines(run, job, target, image_set))
 
 
-def _caption_lines(run: Run, job: Job, target: str) -> Iterator[str]:
+def _caption_lines(run: Run, job: Job, target: str, image_set: ImageSet | None) -> Iterator[str]:
     """What became of the caption of ``target``, an image key or a set id."""
     identifier = caption_id(job.name, target)
-    shard, planned = _find_planned(run, job, target)
+    if not run.folder.is_finished("sets"):
+        yield f"{identifier} is not planned: sets are not finished"
+        return
+    first = target
+    if job.is_multi:
+        if image_set is None or image_set.id != target:
+            raise UsageError(f"no set {target} in {run.path}; sets are listed in {run.folder.sets_file}")
+        first = image_set.keys[0]
+    shard, image = _find_image(run, first)
+    in_shard = run.context.plan(job).read(shard, verdicts=True)
+    planned = next((each for each in in_shard if each.target.id == identifier), None)
     if planned is None:
-        yield f"{identifier} is not planned: {_why_not_planned(run, job, target)}"
+        yield f"{identifier} is not planned: {_why_not_planned(run, job, image)}"
         return
     caption, verdict = planned.caption, planned.verdict
     if caption is None:
@@ -113,8 +129,8 @@ def _caption_lines(run: Run, job: Job, target: str) -> Iterator[str]:
     )
     for rule, score in verdict.scores.items():
         yield f"  {rule} {score:.4g}{_threshold_and_words(scorer, given, rule)}"
-    if verdict_settings(run.config.filtering) != run.folder.run_file.stages["verdicts"].settings:
-        yield "  the filter's settings have changed since: the thresholds shown are the current ones"
+    if key := changed_setting(run.folder, run.config.filtering):
+        yield f"  {key} has changed since: the thresholds shown are the current ones"
     checks = read_checks(run.folder, job.name, shard).get(caption.id, ())
     for each in denied_of(checks, caption, planned.target):
         yield f"  a checker denied of {each.image}: {caption.text[each.start : each.end]!r}"
@@ -133,25 +149,18 @@ def _threshold_and_words(scorer: Scorer, given: CaptionInput, rule: str) -> str:
     return limit + (f": {', '.join(map(repr, words))}" if words else "")
 
 
-def _find_planned(run: Run, job: Job, target: str) -> tuple[str, Planned | None]:
-    """The plan's entry of a target and its shard; for a set, the shard of its first image."""
-    if not run.folder.is_finished("sets"):
-        return "", None
-    for shard, all_planned in run.context.plan(job).read_all(verdicts=True):
-        for each in all_planned:
-            if target_of(each.target.id) == target:
-                return shard, each
-    return "", None
-
-
-def _why_not_planned(run: Run, job: Job, target: str) -> str:
-    if not run.folder.is_finished("sets"):
-        return "sets are not finished"
-    if job.limit is not None:
-        return f"it isn't among the {job.limit:,} that {job.name} is limited to, or doesn't exist"
-    if job.is_multi:
-        return "there is no such set"
-    return "it is a duplicate, screened out or unreadable, or doesn't exist"
+def _why_not_planned(run: Run, job: Job, image: ImageRecord) -> str:
+    if image.unreadable is not None:
+        return f"the image can't be read: {image.unreadable}"
+    for screened in run.screened():
+        if screened.key == image.key:
+            return f"the image is screened out: {screened.reason}"
+    for duplicate in run.duplicates():
+        if duplicate.key == image.key:
+            return f"the image is a duplicate of {duplicate.of}"
+    return (
+        f"it isn't among the {job.limit:,} that {job.name} is limited to" if job.limit else "it was left out"
+    )
 
 
 def _export_lines(run: Run, job: Job, planned: Planned) -> Iterator[str]:

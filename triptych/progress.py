@@ -89,8 +89,9 @@ class Bars(Lines):
             text("{task.fields[note]}", overflow="ellipsis", ratio=2),
         )
         with rich_progress.Progress(*columns, console=Console(stderr=True), expand=True) as bars:
-            identifier = bars.add_task(label, total=total, note="", counts="", left="")
-            task = _BarTask(_Count(total, unit), partial(bars.update, identifier))
+            count = _Count(total, unit)
+            identifier = bars.add_task(label, total=total, note="", counts=count.done(), left="")
+            task = _BarTask(count, partial(bars.update, identifier))
             yield task
             task.finish()
 

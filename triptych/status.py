@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from triptych.errors import SetupError, UsageError
 from triptych.jobs import Job
 from triptych.runs.canaries import canary_lines
 from triptych.runs.checks import outcome_lines
@@ -99,8 +98,11 @@ def stage_lines(run: Run) -> Iterator[str]:
             continue
         by = ", ".join(captioners(state.settings)) if name == "captions" else ""
         why = f", stale: {stale[name]}" if name in stale else ""
-        if name == "verdicts" and (key := _changed_setting(run)):
-            why += f", with another value of {key} than the run has now"
+        if name == "verdicts":
+            from triptych.filtering.stage import changed_setting  # imports every rule
+
+            if key := changed_setting(run.folder, run.config.filtering):
+                why += f", with another value of {key} than the run has now"
         done = "finished" if state.finished else "begun"
         yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
         if name == "captions" and (old := list(superseded(run.folder))):
@@ -113,19 +115,6 @@ def stage_lines(run: Run) -> Iterator[str]:
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
-
-
-def _changed_setting(run: Run) -> str:
-    """The setting that has changed since the verdicts were made; empty if there is none, or it is unknown."""
-    from triptych.filtering.stage import refuse_other_filter
-
-    try:
-        refuse_other_filter(run.folder, run.config.filtering)
-    except UsageError:
-        return ""
-    except SetupError as error:
-        return error.key or ""
-    return ""
 
 
 def job_paces(run: Run, ledger: Ledger) -> dict[str, JobPace]:

@@ -62,11 +62,11 @@ class Suitability(msgspec.Struct, frozen=True):
     why: str
 
 
-Level = Literal["ok", "missing", "failed"]
+Level = Literal["ok", "note", "failed"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check. ``missing`` limits what can run; ``failed`` means that nothing can."""
+    """The result of one check. ``note`` limits what can run; ``failed`` means that nothing can."""
 
     name: str
     level: Level

@@ -94,5 +94,5 @@ def require_hub(expected: str) -> None:
             reason = f"{constants.ENDPOINT} can't be reached"
     raise SetupError(
         f"its weights are not on this machine and {reason}; on a machine with network, download {expected},"
-        " and name it as embedding.model"
+        " and name it with --encoder"
     )

@@ -76,7 +76,7 @@ def test_the_loss_of_a_caption_that_was_put_aside_is_noticed(
     assert f"{old} has other captions than when" in verified.stdout
     assert 0 == triptych("repair", run, "--yes").exit_code
     assert 0 == triptych("verify", run).exit_code
-    assert 0 == triptych("captions", "prune", run, "--yes").exit_code
+    assert 0 == triptych("captions", run, "--prune", "--yes").exit_code
     assert 0 == triptych("verify", run).exit_code
 
 
@@ -182,13 +182,13 @@ def test_generations_are_listed_selected_and_removed(triptych: Command, run: Pat
     assert f"single_en uses {old['generation']} now" in used.stdout
     assert_one_line(triptych("filter", run), 1, "captions are not finished")
 
-    assert_one_line(triptych("captions", "prune", run), 2, "--yes")
-    removed = triptych("captions", "prune", run, "--yes")
+    assert_one_line(triptych("captions", run, "--prune"), 2, "--yes")
+    removed = triptych("captions", run, "--prune", "--yes")
 
     assert "Removed 1." in removed.stdout
     left = json.loads(triptych("captions", run, "--json").stdout)
     assert [old["generation"]] == [row["generation"] for row in left if row["job"] == "single_en"]
-    assert "Nothing to remove" in triptych("captions", "prune", run).stdout
+    assert "Nothing to remove" in triptych("captions", run, "--prune").stdout
 
 
 def test_a_damaged_line_hides_no_other_caption_of_its_journal(
@@ -205,7 +205,7 @@ def test_a_damaged_line_hides_no_other_caption_of_its_journal(
     assert (6, 0) == (old["captions"], old["damaged"])
     assert (5, 1) == (row["captions"], row["damaged"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    question = triptych("captions", "prune", run)
+    question = triptych("captions", run, "--prune")
     assert "Remove these 5 captions (1 more lines are damaged) and 0 embeddings for good?" in question.stdout
     assert journal.exists()
 

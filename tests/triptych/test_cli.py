@@ -84,12 +84,13 @@ def test_each_stage_names_the_next_command(triptych: Command, few_images: Path, 
         triptych("caption", run, "--sample", "1", "--job", "single_en"),
         triptych("filter", run),
         triptych("export", run),
+        triptych("report", run),
     ]
 
-    assert ["caption", "filter", "export", "report"] == [
+    assert ["caption", "filter", "export", "report", "it"] == [
         line.split()[2] for each in outcomes for line in each.stderr.splitlines() if line.startswith("Next: ")
     ]
-    assert f"Next: triptych report '{run}'" in outcomes[-1].stderr
+    assert f"Next: triptych report '{run}'" in outcomes[-2].stderr
     assert not any("Next:" in each.stdout for each in outcomes)
 
 

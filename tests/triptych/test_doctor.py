@@ -104,7 +104,7 @@ def test_another_architecture_requires_no_tile_fit(triptych: Command, nano: Path
     code, findings = found(triptych, "--model", nano, "--preset", "demo")
 
     assert 0 == code
-    assert "missing" == findings["architecture"][0]
+    assert "note" == findings["architecture"][0]
     assert "add --no-tile-fit" in findings["architecture"][1]
 
 

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from tests.triptych.conftest import Command
 from triptych import open_run
-from triptych.records import Caption, StatementCheck
+from triptych.records import Caption, Duplicate, Screened, StatementCheck
 from triptych.runs.checks import Checker, begin_checks, checked_content, checks_file
 from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
 
 
 def test_an_image_is_followed_from_its_source_to_the_export(
@@ -90,4 +92,38 @@ def test_a_set_is_explained_and_unknown_ids_are_answered(triptych: Command, fini
     assert 2 == outcome.exit_code
     assert "no image 1l.png" in outcome.stderr
     assert "did you mean 1" in outcome.stderr
-    assert "is not planned" in triptych("explain", finished, "single_en:nowhere.png").stdout
+
+
+def test_the_caption_of_an_unknown_image_is_an_error(triptych: Command, finished: Path) -> None:
+    outcome = triptych("explain", finished, "single_en:nowhere.png")
+
+    assert (2, "") == (outcome.exit_code, outcome.stdout)
+    assert outcome.stderr.startswith("triptych: no image nowhere.png in ")
+
+
+def test_an_image_without_a_caption_is_explained(triptych: Command, run: Path) -> None:
+    """One reason, not all that there could be."""
+    with open_run(run) as opened:
+        sets = opened.folder
+        write_jsonl(sets.duplicates_file, [_copy_of("11.png", "10.png")])
+        write_jsonl(sets.screened_file, [Screened(key="12.png", reason="blurred", value=3.0)])
+    answers = [triptych("explain", run, f"single_en:{key}").stdout for key in ("11.png", "12.png")]
+
+    assert [
+        "single_en:11.png is not planned: the image is a duplicate of 10.png\n",
+        "single_en:12.png is not planned: the image is screened out: blurred\n",
+    ] == answers
+
+
+def test_an_image_that_is_only_an_embedding_has_no_size(triptych: Command, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    np.save(tmp_path / "emb.npy", vectors)
+    grouped = triptych("group", "--embeddings", tmp_path / "emb.npy", "--out", tmp_path / "run")
+    lines = triptych("explain", tmp_path / "run", "emb/3").stdout.splitlines()
+
+    assert f"Next: triptych explain {tmp_path / 'run'} KEY" == grouped.stderr.splitlines()[-1]
+    assert "source: an embedding of emb, without an image" in lines
+
+
+def _copy_of(key: str, of: str) -> Duplicate:
+    return Duplicate(key=key, of=of, reason="same bytes", cosine_similarity=1.0)

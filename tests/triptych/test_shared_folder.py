@@ -141,7 +141,7 @@ def test_a_client_that_caches_missing_names_is_found(tmp_path: Path, second: Els
     ):
         level, words = levels(here, through(second, here, there))["visible"]
 
-    assert "missing" == level
+    assert "note" == level
     assert words.startswith("a second process saw a new file after 1.")
 
 

@@ -184,7 +184,7 @@ ACTIONS: dict[str, list[Step]] = {
         FIRST,
         Step("caption {run} --fresh captions --job single_en", asked=IMAGES),
         Step("export {run} --to llava --format llava", refused="verdicts are stale"),
-        Step("captions prune {run} --yes", says="Removed 1."),
+        Step("captions {run} --prune --yes", says="Removed 1."),
         Step(RUN),
         Step("export {run} --to llava --format llava"),
     ],
@@ -211,7 +211,7 @@ ACTIONS: dict[str, list[Step]] = {
             IMAGES,
             ALL,
         ),
-        Step("captions prune {run} --yes", says="Removed 3."),
+        Step("captions {run} --prune --yes", says="Removed 3."),
         Step(RUN),
     ],
     "fresh stages that a command doesn't run": [

@@ -17,12 +17,11 @@ from triptych.cli import verbosity
 from triptych.cli.captions import captions
 from triptych.cli.check import check
 from triptych.cli.config import config
+from triptych.cli.export import export, push
 from triptych.cli.filtering import filter_
-from triptych.cli.inspect import doctor, explain, report, status, verify
-from triptych.cli.push import push
-from triptych.cli.repair import repair
-from triptych.cli.search import search
-from triptych.cli.stages import caption, demo, export, group, run
+from triptych.cli.inspect import doctor, explain, repair, search, status, verify
+from triptych.cli.report import report
+from triptych.cli.stages import caption, demo, group, run
 from triptych.errors import TriptychError
 from triptych.machine_errors import machine_error, was_interrupted
 from triptych.terminal import echo

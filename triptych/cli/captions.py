@@ -18,52 +18,40 @@ from triptych.terminal import echo, echo_json
 if TYPE_CHECKING:
     from triptych.runs.generation_table import GenerationRow
 
-_PRUNE = "prune"
-
 
 @click.command(epilog=options.example("triptych captions run --use single_en=3fab01c2"))
-@click.argument("words", metavar="[prune] RUN", nargs=-1, required=True)
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
 @click.option(
     "--use", "uses", multiple=True, metavar="JOB=GENERATION", help="Use this generation. Repeatable."
 )
-@click.option("--yes", is_flag=True, help="With prune: don't ask for confirmation.")
+@click.option("--prune", is_flag=True, help="Remove what isn't in use, after asking.")
+@click.option("--yes", is_flag=True, help="With --prune: don't ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
-def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: bool) -> None:
+def captions(folder: Path, uses: tuple[str, ...], prune: bool, yes: bool, as_json: bool) -> None:
     """List generations of captions, switch, remove old ones.
 
     When a job is captioned again, with another prompt or --fresh captions, the new generation is used and the
-    old one is kept. `triptych captions RUN` lists all; `triptych captions prune RUN` asks, then removes
-    generations that aren't used, and embeddings by other encoders.
+    old one is kept. --prune removes generations that aren't in use, and embeddings by other encoders.
     """
     from triptych.opening import open_run
     from triptych.runs.generation_table import generation_rows
 
-    folder = _folder(words)
-    if words[0] == _PRUNE and len(words) == 2:
-        if uses or as_json:
-            raise UsageError("--use and --json don't go with prune; leave them out")
+    if prune + bool(uses) + as_json > 1:
+        raise UsageError("--prune, --use and --json exclude each other; give one of them")
+    if yes and not prune:
+        raise UsageError("--yes only goes with --prune; leave it out")
+    if prune:
         _prune(folder, yes=yes)
-        return
-    if yes:
-        raise UsageError("--yes only goes with prune; leave it out")
-    if uses:
+    elif uses:
         with open_run(folder, progress=for_stderr()) as opened:
             for job, name in map(_job_and_name, uses):
                 echo(f"{job} uses {opened.use_captions(job, name)} now; `triptych run` updates the rest")
-        return
-    rows = generation_rows(open_run(folder, read_only=True).folder)
-    if as_json:
-        echo_json(rows)
     else:
-        echo(*_lines(rows))
-
-
-def _folder(words: Sequence[str]) -> Path:
-    if len(words) == 1 and words[0] != _PRUNE:
-        return Path(words[0])
-    if len(words) == 2 and words[0] == _PRUNE:
-        return Path(words[1])
-    raise click.UsageError(f"expected RUN or prune RUN, found {' '.join(words)}")
+        rows = generation_rows(open_run(folder, read_only=True).folder)
+        if as_json:
+            echo_json(rows)
+        else:
+            echo(*_lines(rows))
 
 
 def _job_and_name(text: str) -> tuple[str, str]:

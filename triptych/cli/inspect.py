@@ -1,27 +1,19 @@
-"""The commands that only read a run: status, explain, verify, report; and doctor."""
+"""The commands that look at a run: status, explain, search, verify, repair; and doctor."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from triptych.cli import options
 from triptych.cli.flags import flags_of, remember_moves
 from triptych.errors import UsageError
-from triptych.progress import Progress, for_stderr
+from triptych.progress import for_stderr, hint
 from triptych.terminal import echo, echo_json
-
-if TYPE_CHECKING:
-    from triptych.api import Run
-    from triptych.report.precision import Corrected, Precision
-
-WANTED_HALF_WIDTH = 0.02
-"""The report says how many verdicts an interval of this half width needs."""
 
 
 @click.command(epilog=options.example("triptych status run --json"))
@@ -77,6 +69,46 @@ def explain(folder: Path, wanted: str) -> None:
 
     for line in lines_on(open_run(folder, read_only=True), wanted):
         echo(line)
+
+
+@click.command(epilog=options.example('triptych search run "two dogs on a beach" --sets'))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("text", metavar="[TEXT]", default="")
+@click.option("--image", type=options.FILE, metavar="FILE", help="Find images like this one.")
+@click.option("--sets", is_flag=True, help="Find sets instead, each by its nearest image.")
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="How many to show.",
+)
+@options.as_json
+def search(folder: Path, text: str, image: Path | None, sets: bool, count: int, as_json: bool) -> None:
+    """Find images or sets of a run by words or by a picture.
+
+    TEXT or FILE is embedded with the model of the run, and compared with all its embeddings. Prints cosine
+    and key of the nearest images, nearest first. Words need a model of images and texts, such as CLIP or
+    SigLIP.
+    """
+    from triptych.opening import open_run
+
+    if bool(text.strip()) == (image is not None):
+        raise UsageError("name either words or --image FILE to search for")
+    run = open_run(folder, progress=for_stderr(), read_only=True)
+    run.progress.say(f"loading the encoder {run.config.embedding.model}")
+    if sets:
+        found_sets = run.search_sets(text, image=image, count=count)
+        lines = [f"{each.cosine_similarity:.4f}  {each.id}  {'  '.join(each.keys)}" for each in found_sets]
+    else:
+        found = run.search(text, image=image, count=count)
+        lines = [f"{each.cosine_similarity:.4f}  {each.key}" for each in found]
+    if as_json:
+        echo_json(found_sets if sets else found)
+    else:
+        echo(*lines)
 
 
 class _HowMany(click.ParamType[int | None]):
@@ -136,7 +168,40 @@ def verify(
         echo(*(f"BAD  {violation}" for violation in result.violations))
         echo(f"{len(result.checks)} checks passed, {len(result.violations)} violations")
     if result.violations:
+        hint(f"Next: triptych repair {shlex.quote(str(folder))} --dry-run")
         sys.exit(1)
+
+
+@click.command(epilog=options.example("triptych repair run --dry-run"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.option("--dry-run", is_flag=True, help="List what is damaged; change nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+def repair(folder: Path, dry_run: bool, yes: bool) -> None:
+    """Set damaged files aside, so that only they are made again.
+
+    Damaged files, and damaged lines of caption journals, are moved to RUN/damaged, never deleted. `triptych
+    run` then makes what is missing; everything else stays. `triptych verify` finds other problems.
+    """
+    from triptych.repair import find_damage
+    from triptych.repair import repair as set_aside
+    from triptych.runs.lock import owned
+
+    damage = find_damage(folder)
+    for each in damage:
+        echo(each.what)
+    if not damage:
+        echo("Nothing to set aside.")
+    if not damage or dry_run:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("there is no terminal to confirm on: add --yes to set it aside, or --dry-run")
+        click.confirm("Set it aside?", abort=True)
+    with owned(folder):
+        damage = find_damage(folder)
+        aside = set_aside(folder, damage)
+    makers = " and ".join(dict.fromkeys(each.made_by for each in damage))
+    echo(f"Set aside in {aside}. What is missing is made again by {makers}.")
 
 
 @click.command(epilog=options.example("triptych doctor --model OpenGVLab/InternVL3-8B-hf --tp 2"))
@@ -180,137 +245,3 @@ def doctor(
             echo(f"{finding.level:<8} {finding.name:<22} {finding.found}{advice}")
     if any(finding.level == "failed" for finding in findings):
         sys.exit(1)
-
-
-@click.command(epilog=options.example("triptych report run --verdicts verdicts-8ea88d6adb81.jsonl"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
-@click.option(
-    "--verdicts",
-    "verdicts_file",
-    type=options.FILE,
-    metavar="FILE",
-    help="Print the precision from verdicts that were downloaded from the page; make no page.",
-)
-@click.option("--to", metavar="URL", help="Upload the page, too, such as to s3://bucket/report.html.")
-@click.option(
-    "--beside",
-    type=options.FOLDER,
-    metavar="OTHER",
-    help="Show captions of RUN and of the run OTHER on the same images side by side, for blind comparison.",
-)
-@click.option(
-    "--serve",
-    is_flag=True,
-    help="Serve the page live, also while the run is at work: new captions, search, original images.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="With --serve.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8722,
-    show_default=True,
-    help="With --serve; 0 for any free port.",
-)
-@options.moved
-@click.pass_context
-def report(
-    context: click.Context,
-    folder: Path,
-    verdicts_file: Path | None,
-    to: str | None,
-    beside: Path | None,
-    serve: bool,
-    host: str,
-    port: int,
-    moved: tuple[str, ...],
-) -> None:
-    """Make an HTML page: sets, captions, rejects, failures.
-
-    The page opens from a file and needs no network. Its keys: j and k for the next and the previous item, g
-    and b for good and bad; a button downloads the verdicts. With --serve the address of the page contains a
-    secret, and verdicts are stored in RUN.
-    """
-    from triptych.opening import open_run
-    from triptych.report.run_content import cautions_of, scorer_of, sources_still_there
-    from triptych.report.write_report import write_report
-
-    if serve:
-        _refuse(context, ("beside", "to", "verdicts_file"), "a page in a file; leave out --serve")
-    else:
-        _refuse(context, ("host", "port"), "a page that is served; add --serve")
-    if verdicts_file is not None:
-        _refuse(context, ("beside", "to"), "a page; leave out --verdicts")
-    remember_moves(folder, moved)
-    if serve:
-        _serve(folder, host, port)
-        return
-    progress = for_stderr()
-    opened = open_run(folder, progress=progress, read_only=True)
-    if verdicts_file is not None:
-        _print_precision(opened, verdicts_file, progress)
-        return
-    sources, lost = sources_still_there(opened)
-    other = None if beside is None else open_run(beside, read_only=True).context
-    written = write_report(opened.context, sources, [*cautions_of(opened), *lost], scorer_of(opened), other)
-    for line in lost:
-        progress.say(f"note: {line}")
-    missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""
-    if to is not None:
-        from triptych.upload import upload_file
-
-        upload_file(written.path, to)
-    echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
-
-
-def _print_precision(run: Run, verdicts_file: Path, progress: Progress) -> None:
-    from triptych.report.identity import report_id
-    from triptych.report.precision import corrected_by_checks, precisions
-    from triptych.runs.human_verdicts import damage_line, read_verdicts
-
-    verdicts, others, damaged, _ = read_verdicts(verdicts_file, report_id(run.folder))
-    if damaged:
-        progress.say(f"warning: {damage_line(verdicts_file, damaged)}")
-    if others:
-        progress.say(f"note: {others:,} verdicts on other reports of this run are not counted")
-    echo(*_precision_lines(precisions(verdicts), corrected_by_checks(run.context, verdicts)))
-
-
-def _refuse(context: click.Context, names: Sequence[str], what_for: str) -> None:
-    """Raise UsageError if one of these options was given."""
-    for name in names:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name.removesuffix('_file')} is for {what_for}")
-
-
-def _serve(folder: Path, host: str, port: int) -> None:
-    from triptych.report.live.server import serve_report
-
-    def say(address: str) -> None:
-        echo(address)
-        sys.stdout.flush()
-        echo("Anyone with this address can see the run. Stop with Ctrl-C.", to_stderr=True)
-
-    serve_report(folder, host, port, say)
-
-
-def _precision_lines(found: Sequence[Precision], helped: Mapping[str, Corrected]) -> Iterator[str]:
-    from triptych.report.precision import verdicts_for
-
-    wanted = f"more for ±{WANTED_HALF_WIDTH}"
-    yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   {'95 % interval':<16} {wanted:>15}"
-    for each in found:
-        beside = f"   not counted: {each.other_good} good of {each.other_judged} not drawn evenly"
-        beside = beside if each.other_judged else ""
-        counts = f"{each.kind:<28} {each.good:>6} {each.judged:>7}"
-        if each.low is None or each.high is None:
-            yield f"{counts} {'-':>10}   none: no evenly drawn item was judged{beside}"
-            continue
-        share = each.good / each.judged
-        needed = max(verdicts_for(share, WANTED_HALF_WIDTH) - each.judged, 0)
-        interval = f"{each.low:.3f} to {each.high:.3f}"
-        yield f"{counts} {share:>10.3f}   {interval:<16} {needed:>15,}{beside}"
-        if (better := helped.get(each.kind)) is not None:
-            worth = max(better.worth / each.judged, 1.0)
-            needed = max(verdicts_for(better.share, WANTED_HALF_WIDTH, worth) - each.judged, 0)
-            interval = f"{better.low:.3f} to {better.high:.3f}"
-            yield f"{'  with what a checker said':<43} {better.share:>10.3f}   {interval:<16} {needed:>15,}"

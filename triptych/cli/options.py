@@ -44,7 +44,11 @@ def sources(*, required: bool) -> Decorator:
     """SOURCE... --include PATTERN --exclude PATTERN --image-column NAME."""
     return _together(
         click.argument(
-            "sources", nargs=-1, required=required, type=click.Path(path_type=str), metavar="SOURCE..."
+            "sources",
+            nargs=-1,
+            required=required,
+            type=click.Path(path_type=str),
+            metavar="SOURCE..." if required else "[SOURCE]...",
         ),
         click.option(
             "--include",
@@ -219,8 +223,8 @@ captioning = _together(
         "jobs",
         metavar="JOB",
         multiple=True,
-        help="Only this job: its name, or name=NAME,subject=image|set,language=CODE,prompt=FILE to add one."
-        " Repeatable. [default: all]",
+        help="Only this job: its name, or the definition of a new one, such as"
+        " name=tags,subject=set,language=en,prompt=FILE. Repeatable. [default: all]",
     ),
     click.option(
         "--language",
@@ -255,13 +259,15 @@ exporting = _together(
         "--format",
         "row_format",
         type=click.Choice(list(FORMATS)),
-        help="Row format. [default: internvl]",
+        metavar="FORMAT",
+        help=f"Row format: {', '.join(FORMATS)}. [default: internvl]",
     ),
     click.option(
         "--file-type",
         type=click.Choice(list(CONTAINERS)),
-        help="Output file type. images.parquet and tar (WebDataset) contain the images, too. zst and Parquet"
-        " need pyarrow. [default: jsonl]",
+        metavar="TYPE",
+        help=f"Output file type: {', '.join(CONTAINERS)}. images.parquet and tar (WebDataset) contain the"
+        " images, too. zst and Parquet need triptych[arrow]. [default: jsonl]",
     ),
     click.option(
         "--rows-per-file",

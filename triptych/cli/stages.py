@@ -1,4 +1,4 @@
-"""The commands that work on a run folder: run, group, caption, export, demo."""
+"""The commands run, group, caption and demo."""
 
 from __future__ import annotations
 
@@ -110,6 +110,8 @@ def group(
     ) as opened:
         opened.make_again((*fresh, "sets") if regroup and "sets" not in fresh else fresh)
         report(opened, opened.group(), "caption" if sources else "")
+    if not sources:
+        hint(f"Next: triptych explain {shlex.quote(str(out))} KEY")
 
 
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
@@ -128,14 +130,18 @@ def caption(
     languages: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Caption the sets and single images of a run."""
+    """Caption the sets and single images of a run.
+
+    Jobs on single images caption all images, also those in sets; duplicates are left out. No caption is
+    deleted: captions made with other settings stay (triptych captions).
+    """
     from triptych.metrics_server import serve_metrics
 
     remember_moves(folder, moved)
     flags = flags_of(**given)
     names = define_jobs(jobs, flags)
     with serve_metrics(metrics, folder):
-        _one_stage(
+        one_stage(
             folder,
             config_file,
             flags,
@@ -143,58 +149,6 @@ def caption(
             lambda opened: opened.caption(jobs_in_languages(opened, names, languages)),
             "filter",
         )
-
-
-@click.command(
-    epilog=options.example("triptych export run --to lf --format llama-factory --image-root /sa1b")
-)
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
-@options.exporting
-@click.option(
-    "--to",
-    default="",
-    metavar="NAME",
-    help="Write to RUN/exports/NAME, in addition to other exports; its options are remembered. A URL such as"
-    " s3://bucket/NAME: upload it there, too.",
-)
-@click.option("--dry-run", is_flag=True, help="Show what would be written, with exact sizes; write nothing.")
-@options.settings("export")
-def export(
-    folder: Path,
-    to: str,
-    dry_run: bool,
-    config_file: Path | None,
-    fresh: tuple[StageName, ...],
-    **given: Any,
-) -> None:
-    """Write the dataset files, with card, checksums and metadata."""
-    flags = flags_of(**given)
-    own_keys = [key for key in flags if to and key.startswith("export.")]
-    own = {key.removeprefix("export."): flags.pop(key) for key in own_keys}
-    if dry_run:
-        _show_export_plan(folder, config_file, flags, fresh, to, own)
-    else:
-        _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export(to, **own), "report")
-
-
-def _show_export_plan(
-    folder: Path,
-    config_file: Path | None,
-    flags: dict[str, object],
-    fresh: Sequence[StageName],
-    to: str,
-    own: dict[str, object],
-) -> None:
-    from triptych.opening import open_run
-
-    opened = open_run(folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=True)
-    opened.folder.fresh_stages |= set(fresh)
-    found = opened.try_export(to, **own)
-    echo(f"Would write to {found.folder}:")
-    for file in found.files:
-        echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
-    total = sum(file.size_bytes for file in found.files)
-    echo(f"{total:,} bytes in total, plus a few kilobytes; {found.free_bytes:,} are free there.")
 
 
 @click.command(epilog=options.example("triptych demo my-demo"))
@@ -268,7 +222,7 @@ def jobs_in_languages(opened: Run, names: Sequence[str], languages: Sequence[str
     return [job.name for job in jobs if job.language in languages]
 
 
-def _one_stage(
+def one_stage(
     folder: Path,
     config_file: Path | None,
     flags: dict[str, object],

@@ -81,7 +81,7 @@ def canary_lines(run: Path) -> Iterator[str]:
         failed = f"; failed: {each.wrong}" if each.wrong else ""
         yield (
             f"{each.endpoint}: {each.right} of {each.answered} {each.asks} right at {when}"
-            f" ({each.asked:,} canaries: {each.requests:,} requests,"
+            f" ({each.asked:,} so far: {each.requests:,} requests,"
             f" {each.prompt_tokens + each.completion_tokens:,} tokens){failed}"
         )
 

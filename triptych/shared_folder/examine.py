@@ -163,7 +163,7 @@ def _nodes(trial: Path, elsewhere: Elsewhere) -> Iterator[Finding]:
     if most_s > CLOCK_TOO_FAR_S or not far:
         yield _finding("clock", far, f"{most_s:.1f} s apart at most", advice)
     else:
-        yield Finding("clock", "missing", _few(far), advice)
+        yield Finding("clock", "note", _few(far), advice)
 
 
 def _same_path(trial: Path, elsewhere: Elsewhere) -> Finding:
@@ -233,7 +233,7 @@ def _visible(trial: Path, elsewhere: Elsewhere) -> Finding:
     advice = "NFS: mount with actimeo=1 and lookupcache=positive"
     if never or not late:
         return _finding("visible", never, "a new file is seen at once", advice)
-    return Finding("visible", "missing", _few(late), advice)
+    return Finding("visible", "note", _few(late), advice)
 
 
 def _sync(trial: Path, elsewhere: Elsewhere) -> Finding:

@@ -102,6 +102,17 @@ def test_a_copy_of_an_earlier_version_of_the_archive_is_not_used(tmp_path: Path)
     assert [("a/other.jpg", jpeg(9))] == [(f.key, f.content) for f in _open(tmp_path, source).files()]
 
 
+def test_a_compressed_tar_removed_before_it_is_unpacked_is_recorded(tmp_path: Path) -> None:
+    """As a file that can't be read."""
+    source = write_file(tmp_path / "a.tar.gz", gzip.compress(_tar(tmp_path / "before")))
+    shard = _open(tmp_path, source)
+    source.unlink()
+
+    assert [("a.tar.gz", "read error: No such file or directory")] == [
+        (file.key, file.unreadable) for file in shard.files()
+    ]
+
+
 CHECKED = ("gz", "bz2", "xz")
 """The compressions whose files have checksums, as written here."""
 

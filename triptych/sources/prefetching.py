@@ -26,7 +26,7 @@ def prefetched(items: Iterator[T], max_waiting: int) -> Iterator[T]:
     for item in _results(repeat(partial(next, items, end)), threads=1, max_waiting=max_waiting):
         if item is end:
             return
-        yield item  # type: ignore[misc]
+        yield item
 
 
 def prefetch_map(function: Callable[[T], R], items: Iterable[T], *, is_slow: bool) -> Iterator[R]:

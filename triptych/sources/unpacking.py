@@ -119,18 +119,18 @@ class UnpackedFile:
         return self._read_note()[2].decode() or None
 
     def _read_note(self) -> tuple[bytes, bytes, bytes]:
-        """The source of the copy, a separator, and the damage. Raises FileNotFoundError."""
-        return self._note.read_bytes().partition(b"\0")
+        """The source of the copy, a separator, and the damage; all empty if there is no copy."""
+        try:
+            return self._note.read_bytes().partition(b"\0")
+        except FileNotFoundError:
+            return b"", b"", b""
 
     def _source(self) -> bytes:
         size_bytes, modified_ns = size_and_time_of(self._path)
         return f"{size_bytes}\t{modified_ns}\t{self._part}".encode()
 
     def _is_current(self) -> bool:
-        try:
-            return self._copy.exists() and self._read_note()[0] == self._source()
-        except FileNotFoundError:
-            return False
+        return self._copy.exists() and self._read_note()[0] == self._source()
 
     def _unpack(self) -> None:
         self._copy.parent.mkdir(parents=True, exist_ok=True)

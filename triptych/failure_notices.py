@@ -2,7 +2,7 @@
 
 Comes in: a text without its quoted parts, in English or Chinese. Goes out: how many such sentences stand in
 place of a description. Text that a pictured screen or sign shows doesn't count. Not its job: a model that
-speaks of itself or to the user (see filtering.rules.refusal).
+speaks of itself or to the user (see filtering.rules.conversation).
 
 No phrase decides. Words about describing, files, services and rules are grouped into kinds, each with points.
 A description may contain one or two of them; a notice is a sentence that denies something and has many.

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from triptych.filtering.rule import Rule
 from triptych.filtering.rules.completeness import TOO_LONG, TOO_SHORT, TRUNCATED
+from triptych.filtering.rules.conversation import PROMPT_LEAK, REFUSAL
 from triptych.filtering.rules.formatting import MARKUP, MULTI_PARAGRAPH
 from triptych.filtering.rules.garbled import GARBLED
-from triptych.filtering.rules.hedging import SPECULATION
 from triptych.filtering.rules.image_references import MISSING_IMAGE, UNKNOWN_IMAGE, UNNAMED_IMAGE
 from triptych.filtering.rules.language import TRADITIONAL, WRONG_LANGUAGE
-from triptych.filtering.rules.number_agreement import DISAGREEMENT
-from triptych.filtering.rules.personal_data import PERSONAL_DATA
-from triptych.filtering.rules.prompt_leak import PROMPT_LEAK
-from triptych.filtering.rules.refusal import REFUSAL
 from triptych.filtering.rules.repetition import REPEATED
 from triptych.filtering.rules.scored_elsewhere import (
     EXACT_DUPLICATE,
@@ -25,6 +21,7 @@ from triptych.filtering.rules.scored_elsewhere import (
     UNGROUNDED,
     UNTRUE,
 )
+from triptych.filtering.rules.statements import DISAGREEMENT, PERSONAL_DATA, SPECULATION
 
 RULES: tuple[Rule, ...] = (
     GARBLED,

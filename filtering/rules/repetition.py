@@ -239,6 +239,6 @@ REPEATED = Rule(
     needles=DOUBLED_MARKS,
     needs_needle=False,
     is_share=True,
-    version=8,
+    version=9,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

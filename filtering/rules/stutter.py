@@ -1,4 +1,4 @@
-"""Find stutter: words, parts of words, characters and marks that are repeated immediately.
+"""Find stutter: words, characters and marks that are repeated immediately.
 
 Comes in: an English or Chinese caption. Goes out: whether it has more of them than normal language ("very
 very", 慢慢). Not its job: longer repetition (see repetition).
@@ -29,12 +29,6 @@ _DOUBLED = re.compile(
     rf"\b([a-z]\w*(?: \w+){{0,2}})(?:(?:, ?|-| )\1)+\b|\b([a-z]\w{{{MIN_HALF_LETTERS - 1},19}})\2\b"
 )
 """Doubled words, and words of two equal halves. Names have capitals: "Bora Bora"."""
-_RESTARTED = re.compile(
-    r"\b(?!(?:an|in|on|to|at|be|as|is|of|so|we|he|it|no|the|up|by|for|and|are|her|his|all|over|under|with|car|sun) )"
-    r"([a-z]{2,}) \1[a-z]+\b"
-)
-"""Words that the next word begins with ("wo woman"), except for words that many others begin with."""
-
 _LIST_MARKS = ",，、"
 
 _LETTER = f"[{HAN}]"
@@ -84,11 +78,9 @@ def has_stutter(caption: CaptionText, units: Sequence[str], unit_bytes: bytes) -
     found = marks + _doubled_units(units, unit_bytes)
     if code == "zh":
         return found >= fewest and marks + _count_chinese(caption.unquoted[:LONGEST_READ]) >= fewest
-    found += unit_bytes.count(DOUBLED_WORD) + sum(map(str.startswith, units[1:], units))
-    if found < fewest:
+    if found + unit_bytes.count(DOUBLED_WORD) < fewest:
         return False
-    text = caption.unquoted[:LONGEST_READ]
-    return marks + len(_RESTARTED.findall(text)) + _count(_DOUBLED, text) >= fewest
+    return marks + _count(_DOUBLED, caption.unquoted[:LONGEST_READ]) >= fewest
 
 
 def _doubled_units(units: Sequence[str], unit_bytes: bytes) -> int:

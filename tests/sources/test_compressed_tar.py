@@ -102,6 +102,16 @@ def test_a_copy_of_an_earlier_version_of_the_archive_is_not_used(tmp_path: Path)
     assert [("a/other.jpg", jpeg(9))] == [(f.key, f.content) for f in _open(tmp_path, source).files()]
 
 
+def test_junk_behind_a_gzipped_tar_is_ignored(tmp_path: Path) -> None:
+    """Unless the tar breaks off there: then the next member's header is damaged."""
+    content = _tar(tmp_path / "before")
+    whole = write_file(tmp_path / "whole.tar.gz", gzip.compress(content) + b"junk")
+    cut = write_file(tmp_path / "cut.tar.gz", gzip.compress(content[:2000]) + b"junk")
+
+    assert {"whole/notes.md": "not an image"} == reasons(whole)
+    assert "truncated archive" in reasons(cut).values()
+
+
 def test_a_compressed_tar_removed_before_it_is_unpacked_is_recorded(tmp_path: Path) -> None:
     """As a file that can't be read."""
     source = write_file(tmp_path / "a.tar.gz", gzip.compress(_tar(tmp_path / "before")))

@@ -58,10 +58,12 @@ def test_the_exif_orientation_of_a_heic_is_ignored() -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_truncated_picture_is_refused(kind: str) -> None:
-    """The reason names the format."""
+    """The reason names the format, without advice for those who develop its decoder."""
     content = encoded(kind)
-    with pytest.raises(UnreadableImageError, match=FORMATS[kind][2]):
+    with pytest.raises(UnreadableImageError, match=FORMATS[kind][2]) as raised:
         decode_rgb(content[: len(content) * 2 // 3])
+
+    assert "build" not in str(raised.value)
 
 
 @pytest.mark.parametrize("head", [HEIC_HEAD, *JXL_HEADS])

@@ -37,6 +37,9 @@ MAX_HEAD_BYTES = 4096
 TRUNCATED = ("truncat", "premature end of jpeg")
 """Words of decoders for truncated files."""
 
+ADVICE = " Please build "
+"""What follows it in a message of JPEG XL's decoder is for those who develop it."""
+
 _DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
 
 MAX_ERRORS = 3
@@ -185,7 +188,7 @@ def _is_picture(opened: _Opened) -> bool:
 
 def _unreadable(found: ImageFormat, error: Exception | str, kind: str = "damaged") -> UnreadableImageError:
     """The error with its reason: its class, the format, and the decoder's message."""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()).partition(ADVICE)[0] or type(error).__name__
     if isinstance(error, MemoryError):
         kind = "too large"
     elif "unknown pixel mode" in message or "not configured" in message:

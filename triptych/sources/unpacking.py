@@ -27,6 +27,9 @@ from triptych.sources.regular_files import open_regular, size_and_time_of
 BLOCK_BYTES = 64 * 1024
 """Up to this much is lost before the place where a stream is cut off or damaged."""
 
+_NO_MEMBER = "Not a gzipped file"
+"""gzip's message if something else follows the last member."""
+
 MAX_EXPANSION, ALWAYS_UNPACKED_BYTES = 100, 1024**3
 """A file that exceeds both when unpacked is a decompression bomb: images hardly compress."""
 
@@ -182,6 +185,8 @@ def decompress(path: str, file: IO[bytes]) -> str | None:
             except Exception as error:  # each library raises its own
                 if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
                     raise
+                if file.tell() and str(error).startswith(_NO_MEMBER):  # junk, which gzip ignores too
+                    return None
                 return f"damaged archive: nothing behind byte {file.tell()} can be unpacked: {error}"
             if not block:
                 return None

@@ -55,7 +55,7 @@ def test_screens_have_examples_whether_they_are_on_or_off(own_run: OwnRun) -> No
     screens = {each.name: each for each in content.screens}
 
     def examples(screen: ScreenShown) -> list[tuple[str, float]]:
-        return [(content.pictures[each.picture].key, each.value) for each in screen.examples]
+        return [(content.pictures[picture].key, value) for picture, value in screen.examples]
 
     assert examples(screens["nearly_uniform"]) == [("single b.png", 1)]
     assert examples(screens["blurred"]) == [("single a.png", 20)]

@@ -155,13 +155,6 @@ class DuplicateShown(msgspec.Struct, frozen=True, kw_only=True):
     cosine_similarity: float
 
 
-class ScreenedShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that a screen leaves out, or would, and the measured value."""
-
-    picture: int
-    value: float
-
-
 class ScreenShown(msgspec.Struct, frozen=True, kw_only=True):
     """One screen, on or off."""
 
@@ -169,8 +162,8 @@ class ScreenShown(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     """Images left out with this screen as the reason."""
     scores: RuleScores
-    examples: list[ScreenedShown]
-    """If it is off: images that it would leave out."""
+    examples: list[tuple[int, float]]
+    """Pictures with their measured values; if the screen is off, those that it would leave out."""
 
 
 class PairShown(msgspec.Struct, frozen=True, kw_only=True):

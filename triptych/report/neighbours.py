@@ -174,8 +174,7 @@ def measure(
                 some = records[start : start + ROWS_AT_ONCE]
                 is_excluded = [record.key in left_out or record.unreadable is not None for record in some]
                 block = normalised(rows[start : start + ROWS_AT_ONCE])
-                scan.see(shard, start, block, np.array(is_excluded, bool))
-                scan.name_winners(shard, start, some)
+                scan.see(shard, start, block, np.array(is_excluded, bool), some)
                 task.advance(len(block))
     if len(sample) > 1:
         by_chance.add((scan.drawn @ scan.drawn.T)[np.triu_indices(len(sample), k=1)])
@@ -199,12 +198,19 @@ class _Scan:
         self.nearest = np.full(len(sample), -np.inf, np.float32)
         self.outsiders: list[Outsider | None] = [None] * len(sets)
         self._best = np.full(len(sets), -np.inf, np.float32)
-        self._won: list[tuple[int, int, NDArray[np.float32]]] = []
         self._own = _by_shard([(image, number) for number, image in own])
         self._drawn_at = _by_shard([(image, column) for column, image in enumerate(sample)])
 
-    def see(self, shard: str, start: int, block: NDArray[np.float32], is_excluded: NDArray[np.bool_]) -> None:
-        """Take a block into account. Of equal images the first wins, in the order of shards and rows."""
+    def see(
+        self,
+        shard: str,
+        start: int,
+        block: NDArray[np.float32],
+        is_excluded: NDArray[np.bool_],
+        records: Sequence[ImageRecord],
+    ) -> None:
+        """Take a block, which begins with row ``start``, into account. Of equal images the first wins, in the
+        order of shards and rows."""
         cosines = block @ self._units.T
         np.clip(cosines, -1.0, 1.0, out=cosines)
         to_sets, to_sample = cosines[:, : self._width], cosines[:, self._width :]
@@ -219,19 +225,13 @@ class _Scan:
                 row, first = int(rows[number]), self._starts[number]
                 self._best[number] = weakest[row, number]
                 to_members = to_sets[row, first : first + len(self.members[number])].copy()
-                self._won.append((number, row, to_members))
+                self.outsiders[number] = Outsider(LocatedImage(records[row], shard, start + row), to_members)
         if len(self.nearest):
             to_sample[is_excluded] = -np.inf
             for row, column in self._drawn_at.get(shard, ()):
                 if start <= row < start + len(block):
                     to_sample[row - start, column] = -np.inf
             np.maximum(self.nearest, to_sample.max(axis=0), out=self.nearest)
-
-    def name_winners(self, shard: str, start: int, records: Sequence[ImageRecord]) -> None:
-        """Note the records of the last block's winners."""
-        for number, row, to_members in self._won:
-            self.outsiders[number] = Outsider(LocatedImage(records[row], shard, start + row), to_members)
-        self._won = []
 
 
 def _by_shard(pairs: Sequence[tuple[LocatedImage, int]]) -> dict[str, list[tuple[int, int]]]:

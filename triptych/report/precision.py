@@ -50,30 +50,26 @@ class Precision(msgspec.Struct, frozen=True, kw_only=True):
 
 def precisions(verdicts: Iterable[HumanVerdict]) -> list[Precision]:
     """One per kind, in the order of first appearance."""
-    by_kind: dict[str, list[HumanVerdict]] = {}
-    for verdict in verdicts:
-        by_kind.setdefault(verdict.kind, []).append(verdict)
-    return [_precision(kind, judged) for kind, judged in by_kind.items()]
-
-
-def _precision(kind: str, verdicts: list[HumanVerdict]) -> Precision:
-    even = [verdict.is_right for verdict in verdicts if _counts(verdict)]
-    others = [verdict.is_right for verdict in verdicts if not _counts(verdict)]
-    low, high = wilson_interval(sum(even), len(even)) if even else (None, None)
-    return Precision(
-        kind=kind,
-        good=sum(even),
-        judged=len(even),
-        other_good=sum(others),
-        other_judged=len(others),
-        low=low,
-        high=high,
-    )
-
-
-def _counts(verdict: HumanVerdict) -> bool:
-    """Whether the verdict counts towards the precision. "equal" says nothing on which caption is better."""
-    return verdict.drawn == "even" and verdict.verdict != "equal"
+    by_kind: dict[str, tuple[list[bool], list[bool]]] = {}
+    for each in verdicts:
+        # "equal" says nothing on which caption is better.
+        counts = each.drawn == "even" and each.verdict != "equal"
+        by_kind.setdefault(each.kind, ([], []))[not counts].append(each.is_right)
+    found = []
+    for kind, (even, others) in by_kind.items():
+        low, high = wilson_interval(sum(even), len(even)) if even else (None, None)
+        found.append(
+            Precision(
+                kind=kind,
+                good=sum(even),
+                judged=len(even),
+                other_good=sum(others),
+                other_judged=len(others),
+                low=low,
+                high=high,
+            )
+        )
+    return found
 
 
 class Corrected(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from triptych.grouping.screens import SCREENS
-from triptych.report.content import ScreenedShown, ScreenShown
+from triptych.report.content import ScreenShown
 from triptych.report.neighbours import LocatedImage
 from triptych.report.sampling import Draw
 from triptych.report.thumbnails import Thumbnails
@@ -53,10 +53,7 @@ class ScreenExamples:
                 name=name,
                 count=counts[name],
                 scores=scores,
-                examples=[
-                    ScreenedShown(picture=thumbnails.number_of(image), value=value)
-                    for image, value in self._draws[name].taken()
-                ],
+                examples=[(thumbnails.number_of(image), value) for image, value in self._draws[name].taken()],
             )
             for name, scores in self._scores.items()
         ]

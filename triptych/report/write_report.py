@@ -92,7 +92,10 @@ def read_content(
     if not ledger.contradictions:  # with contradictions there is no plan
         captions.read(ledger)
     rules = captions.rule_counts.rules()
-    repeated = _repeated(context, captions, rules)
+    rejected = [each.item for rule in rules for each in captions.rejected(rule)]
+    repeated = repeated_captions(
+        run, jobs, {each.verdict.repeats for each in rejected if each.verdict.repeats}
+    )
     pairs = [] if other is None else pairs_of(context, other)
     keys = _keys_shown(sampled, captions, rules, repeated)
     keys |= {image.key for pair in pairs for image in pair.target.images}
@@ -140,12 +143,6 @@ def read_content(
 def _checks(run: RunFolder, job: str) -> list[str]:
     found = check_outcome(run, job)
     return [] if found is None else list(outcome_lines(found))
-
-
-def _repeated(context: RunContext, captions: SampledCaptions, rules: Sequence[str]) -> dict[str, Repeated]:
-    """The captions that the shown rejected captions repeat, by id."""
-    ids = {each.item.verdict.repeats for rule in rules for each in captions.rejected(rule)}
-    return repeated_captions(context.folder, context.jobs, {each for each in ids if each is not None})
 
 
 def _keys_shown(

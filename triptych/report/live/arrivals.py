@@ -117,21 +117,14 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
 def _rows_from(path: str, start: int) -> tuple[list[Caption], int]:
     """The complete lines from ``start`` on, and where they end. A line that begins before ``start`` is
     skipped; if a line is damaged, so are all of this look (`triptych verify` reports it)."""
+    begin = max(0, start - 1)
     with Path(path).open("rb") as file:
-        file.seek(max(0, start - 1))
+        file.seek(begin)
         content = file.read()
-    if start > 0:
-        content, start = _from_next_line(content, start)
-    content = content[: content.rfind(b"\n") + 1]
+    first = content.find(b"\n") + 1 if start > 0 else 0
+    lines = content[first : content.rfind(b"\n") + 1]
     try:
-        rows = decode_all(content, Caption, are_sealed=True)
+        rows = decode_all(lines, Caption, are_sealed=True)
     except DamagedLineError:
         rows = []
-    return rows, start + len(content)
-
-
-def _from_next_line(content: bytes, start: int) -> tuple[bytes, int]:
-    """``content`` from its first full line on, and where that starts. ``content`` begins a byte before
-    ``start``."""
-    begun = content.find(b"\n") + 1
-    return (content[begun:], start - 1 + begun) if begun else (b"", start)
+    return rows, max(start, begin + first + len(lines))

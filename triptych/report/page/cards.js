@@ -1,4 +1,4 @@
-// Cards: sets as contact sheets, single images, rejected captions, duplicates.
+// Cards: sets as contact sheets, single images, duplicates.
 
 // `beside`: the pictures that the lightbox steps through.
 const thumbnail = (number, beside = [number]) => {
@@ -83,52 +83,6 @@ const singleCard = (single, number) => {
     el("figure", {}, thumbnail(single.picture), el("figcaption", {}, ordinal(id, number), " ", keyOf(single.picture))),
     el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how)))),
     { ...filters.of(single.captions), pictures: [single.picture] });
-};
-
-const rejectedCard = (rule, rejected) => {
-  const { caption } = rejected;
-  const id = anchor("rejected", caption.id);
-  const node = el("article.card.rejected", { id });
-  const buttons = judgedCaption(node, `rejected: ${rule}`, caption, rejected.how);
-  filters.describe(node, { ...filters.of([caption]), pictures: rejected.pictures });
-  const score = (value) => (Number.isInteger(value) ? count(value) : value.toFixed(2));
-  return fill(node, {}, [
-    el("header", {}, permalink(id, "#"), el("span.language", {}, jobLabel(caption.job)), rare(rejected.how),
-      el("span.scores", {}, Object.entries(rejected.scores).map(([each, value]) => el("span.tag", {}, `${words(each)} ${score(value)}`))), buttons),
-    el("div.strip", {}, rejected.pictures.map((picture) => thumbnail(picture, rejected.pictures))),
-    captionText(caption, SCROLLS),
-    el("footer", {}, name(caption.id)),
-    rejected.repeats && el("div.repeats", {},
-      el("header", {}, el("small", {}, "repeats"), name(rejected.repeats.id)),
-      el("div.strip", {}, rejected.repeats.pictures.map((picture) => thumbnail(picture, rejected.repeats.pictures))),
-      captionText(rejected.repeats, SCROLLS)),
-  ]);
-};
-
-const ruleBlock = (rule) => {
-  const caught = rule.jobs.reduce((sum, counts) => sum + counts.caught, 0);
-  const first = rule.jobs.reduce((sum, counts) => sum + counts.first, 0);
-  const movable = rule.jobs.filter((counts) => counts.scores);
-  const fixed = rule.jobs.filter((counts) => !counts.scores);
-  return el("div.rule", {},
-    el("h3", {}, words(rule.rule), el("small", {}, caught
-      ? `rejects ${counted(caught, "caption")}, and is the recorded reason for ${count(first)}`
-      : "nothing rejected")),
-    el("div.curves", {}, movable.map((counts) => thresholdCurve(rule.rule, counts.scores, jobLabel(counts.job), ledger.jobs[counts.job].captioned || 0, OF_CAPTIONS)),
-      fixed.length > 0 && el("p.without-threshold", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), ` rejected, ${count(counts.alone)} by this rule alone`]), ".")),
-    rule.examples.length > 0 && el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
-};
-
-// Rules that rejected something; then, folded, those that would with another threshold.
-const rulesSection = () => {
-  const rejecting = content.rules.filter((rule) => rule.jobs.some((counts) => counts.caught));
-  const others = content.rules.filter((rule) => !rejecting.includes(rule));
-  return [
-    rejecting.length ? rejecting.map(ruleBlock) : el("p.none", {}, "No caption was rejected."),
-    others.length > 0 && el("details.other-rules", {},
-      el("summary", {}, "Rules that rejected nothing", el("small", {}, `and what ${others.length === 1 ? "another threshold" : "other thresholds"} would reject`)),
-      others.map(ruleBlock)),
-  ];
 };
 
 const duplicateCard = (pair, number) => {

@@ -59,63 +59,6 @@ const ridges = (similarity) => {
       el("span.tick", { style: { left: percentAt(value) } }, value.toFixed(1))))));
 };
 
-// The words of a threshold slider, for captions and for images.
-const OF_CAPTIONS = { one: "caption", caught: "caught", out: "rejected", back: "back among the kept", same: "the same captions kept", rule: "rule" };
-const OF_IMAGES = { one: "image", caught: "beyond it", out: "left out", back: "back", same: "the same images left out", rule: "screen" };
-
-// A slider that shows how many captions a rule would reject, or images a screen would leave out, with another
-// threshold. Bins are numbered in steps from the threshold (see runs/rule_scores.py), so every position is exact.
-const thresholdCurve = (rule, scores, label, all, say) => {
-  const { threshold, step, violated, setting, bins } = scores;
-  const above = violated === "above";
-  const beyond = (at, column) => bins.reduce((sum, row) =>
-    sum + ((above ? row[0] > at : row[0] < at) ? row[column] : 0), 0);
-  // From the loosest threshold, where nothing is rejected, to the tightest, where half of all are.
-  const half = all / 2;
-  const outermost = (from, towards, enough) => {
-    let at = from;
-    while (Math.abs(at) < 100 && threshold + (at + towards) * step >= 0 && !enough(at)) at += towards;
-    return at;
-  };
-  const looser = outermost(0, above ? 1 : -1, (at) => beyond(at, 1) === 0);
-  const tighter = outermost(0, above ? -1 : 1, (at) => beyond(at, 1) > half);
-  const low = Math.min(looser, tighter);
-  const high = Math.max(looser, tighter);
-  const span = Math.max(high - low, 1);
-  const most = Math.max(1, beyond(tighter, 1));
-  const path = (column) => steps(Array.from({ length: high - low }, (_, i) =>
-    [i / span, (i + 1) / span, beyond(low + i, column) / most]), 1000, 100);
-  const valueAt = (at) => threshold + at * step;
-  const show = (value) => (Number.isInteger(step) ? count(Math.round(value)) : value.toFixed(step < 0.1 ? 2 : 1));
-  const effect = el("output.effect", {});
-  const cursor = el("span.cursor");
-  const slider = el("input", {
-    type: "range", min: low, max: high, step: 1, value: 0,
-    "aria-label": `${words(rule)}, ${label}: another threshold`,
-    oninput: () => describe(Number(slider.value)),
-  });
-  const alone = scores.is_off ? 0 : beyond(0, 2);
-  const describe = (at) => {
-    const other = beyond(at, 2) - alone;
-    const change = other > 0 ? `${counted(other, `more ${say.one}`)} ${say.out}` : `${counted(-other, say.one)} ${say.back}`;
-    cursor.style.left = `${(100 * (at - low)) / span}%`;
-    slider.setAttribute("aria-valuetext", show(valueAt(at)));
-    effect.replaceChildren();
-    fill(effect, {}, [
-      el("b", {}, show(valueAt(at))), scores.is_off ? ", if it were on: " : at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} ${say.caught}`,
-      at === 0 && !scores.is_off ? beyond(0, 1) > 0 && `, ${count(alone)} by this ${say.rule} alone` : `, ${other ? change : say.same}`]);
-  };
-  describe(0);
-  return el("div.curve", {},
-    el("div.curve-head", {}, el("b", {}, label), scores.is_off ? "off" : show(threshold)),
-    el("code.curve-setting", {}, setting),
-    el("div.curve-plot", {}, shape(path(1), "faint"), shape(path(2), "filled"),
-      el("span.as-set", { style: { left: `${(-100 * low) / span}%` }, title: scores.is_off ? "where it is on" : "as set" }), cursor),
-    slider,
-    el("div.curve-ends", {}, el("span", {}, show(valueAt(low))), el("span", {}, show(valueAt(high)))),
-    effect);
-};
-
 const throughputCurve = (points) => {
   const end = Math.max(...points.map(([at]) => at), 1e-9);
   const most = points[points.length - 1][1];

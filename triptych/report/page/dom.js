@@ -42,10 +42,10 @@ const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replac
 const jobOf = new Map(content.jobs.map((job) => [job.name, job]));
 const jobLabel = (name) => jobOf.get(name)?.label ?? name;
 
-const seconds = (value) => {
-  if (value < 100) return `${value.toFixed(1)} s`;
-  if (value < 6000) return `${Math.round(value / 60)} min`;
-  return `${(value / 3600).toFixed(1)} h`;
+const seconds = (value, digits = 1) => {
+  if (value < 100) return `${value.toFixed(digits)} s`;
+  if (value < 5940) return `${Math.round(value / 60)} min`;
+  return value < 172800 ? `${(value / 3600).toFixed(1)} h` : `${(value / 86400).toFixed(1)} days`;
 };
 
 // The id of a card, for links to it.

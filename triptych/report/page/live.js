@@ -46,7 +46,7 @@ const live = (() => {
   const failed = ({ caption }) => el("div.example", {}, name(caption.id), el("small", {}, caption.failure));
 
   const pace = (value) => (value === null ? "" : value >= 10 ? `${count(Math.round(value))}/s` : `${value.toFixed(1)}/s`);
-  const duration = (value) => (value < 100 ? `${Math.round(value)} s` : value < 5940 ? seconds(value) : value < 172800 ? `${(value / 3600).toFixed(1)} h` : `${(value / 86400).toFixed(1)} days`);
+  const duration = (value) => seconds(value, 0);
   // If no process works on the run, there is no pace.
   const jobRow = (job, isAtWork) => el("div.bar", {},
     el("span.bar-label", {}, jobLabel(job.job)),

@@ -351,3 +351,23 @@ def test_a_folder_of_a_web_server_is_read(web: str, tmp_path: Path) -> None:
 
     found = [file.key for shard in open_sources([f"{web}/photos/"]) for file in shard.files()]
     assert ["a.jpg", "sub/t/b.jpg"] == found
+
+
+def test_large_reads_for_pyarrow_reuse_memory_only_when_nothing_refers_to_it(
+    large: Path, large_url: str
+) -> None:
+    table = (large / "t.parquet").read_bytes()
+    size = remote_file.BLOCK_BYTES + 1
+    file = remote_file.RemoteFile(f"{large_url}/t.parquet", in_ranges=False)
+
+    first = file.read_buffer(size)
+    second = file.read_buffer(size)
+    assert (table[:size], table[size : 2 * size]) == (first, second)
+
+    address = np.frombuffer(second, np.uint8).ctypes.data
+    del first, second
+    file.seek(1)
+    third = file.read_buffer(size)
+    assert table[1 : size + 1] == third
+    assert address == np.frombuffer(third, np.uint8).ctypes.data
+    assert table[size + 1 : size + 4] == file.read_buffer(3)

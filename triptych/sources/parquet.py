@@ -73,14 +73,15 @@ class ParquetShard:
         Remote files are prefetched.
         """
         if is_url(self._path) and max(self._group_bytes) <= MAX_ROW_GROUP_BYTES:
-            return prefetched(self._files(), IMAGES_AHEAD)
-        return self._files()
+            # A buffer would only cost another copy of each page: 0.6 ms of CPU time per MB.
+            return prefetched(self._files(buffer_bytes=0), IMAGES_AHEAD)
+        return self._files(READ_AHEAD_BYTES)
 
-    def _files(self) -> Iterator[FoundFile]:
+    def _files(self, buffer_bytes: int) -> Iterator[FoundFile]:
         row = self._starts[0]
         try:
             with parquet_file(
-                self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False, page_checksum_verification=True
+                self._path, buffer_size=buffer_bytes, pre_buffer=False, page_checksum_verification=True
             ) as file:
                 for at, end in enumerate(self._starts[1:]):
                     try:

@@ -6,14 +6,15 @@ Data goes to stdout, progress and notes to stderr. Exit codes: 0 finished, 1 fai
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
+import traceback
 
 import click
 
-from triptych import __version__
-from triptych.cli import verbosity
+from triptych import __version__, progress
 from triptych.cli.captions import captions
 from triptych.cli.check import check
 from triptych.cli.config import config
@@ -25,6 +26,8 @@ from triptych.cli.stages import caption, demo, group, run
 from triptych.errors import TriptychError
 from triptych.machine_errors import machine_error, was_interrupted
 from triptych.terminal import echo
+
+_LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 _INTERRUPTED = "interrupted; the same command resumes from here"
 
@@ -67,8 +70,38 @@ _COMMANDS = (
     doctor,
     demo,
 )
+
+
+def _set_quiet(_: click.Context, __: click.Parameter, quiet: bool) -> None:
+    progress.set_quiet(quiet)
+
+
+_is_verbose = False
+
+
+def _set_verbose(_: click.Context, __: click.Parameter, verbose: bool) -> None:
+    global _is_verbose
+    _is_verbose = verbose
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
+
+
+_QUIET = click.Option(
+    ["-q", "--quiet"],
+    is_flag=True,
+    expose_value=False,
+    callback=_set_quiet,
+    help="Print no progress and no notes: results and errors only.",
+)
+_VERBOSE = click.Option(
+    ["-v", "--verbose"],
+    is_flag=True,
+    expose_value=False,
+    callback=_set_verbose,
+    help="Print the log of libraries, and the traceback of an error.",
+)
 for command in _COMMANDS:
-    verbosity.add_to(command)
+    command.params += [_QUIET, _VERBOSE]
     cli.add_command(command)
 
 
@@ -88,7 +121,8 @@ def main() -> None:
         _exit_at_once_if_captioning()
         _fail(_INTERRUPTED, 130)
     except TriptychError as error:
-        verbosity.show_traceback()
+        if _is_verbose:
+            traceback.print_exc()
         _fail(str(error), error.exit_code)
     except BrokenPipeError:  # `triptych ... | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,12 +33,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be written, with exact sizes; write nothing.")
 @options.settings("export")
 def export(
-    folder: Path,
-    to: str,
-    dry_run: bool,
-    config_file: Path | None,
-    fresh: tuple[StageName, ...],
-    **given: Any,
+    folder: Path, to: str, dry_run: bool, config_file: Path | None, fresh: tuple[StageName, ...], **given: Any
 ) -> None:
     """Write the dataset files, with card, checksums and metadata.
 

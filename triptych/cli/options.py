@@ -92,11 +92,7 @@ grouping = _together(
         help="The image encoder: an open_clip name or folder, timm:NAME, transformers:NAME."
         " [default: ViT-B-32]",
     ),
-    click.option(
-        "--set-size",
-        metavar="MIN-MAX",
-        help="Images in a set, such as 2-5 or 3. [default: 2-5]",
-    ),
+    click.option("--set-size", metavar="MIN-MAX", help="Images in a set, such as 2-5 or 3. [default: 2-5]"),
 )
 
 preset_and_out = _together(
@@ -194,14 +190,10 @@ serving = _together(
         " stored. Repeatable.",
     ),
     click.option(
-        "--extra-body",
-        metavar="JSON",
-        help="Extra fields for every request; null removes a field.",
+        "--extra-body", metavar="JSON", help="Extra fields for every request; null removes a field."
     ),
     click.option(
-        "--ca-file",
-        metavar="FILE",
-        help="Certificates (PEM) to trust, in addition to the system's.",
+        "--ca-file", metavar="FILE", help="Certificates (PEM) to trust, in addition to the system's."
     ),
     click.option(
         "--tp",

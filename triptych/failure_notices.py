@@ -177,7 +177,9 @@ def _notices(lowered: str, words: _Vocabulary, needles: AbstractSet[str], image_
     if notices or most_points < least:
         return len(notices)
     said = "\n".join(each for each in sentences if not words.ignored.search(each))
-    return int(_points(said, words) >= least and (words.denies.search(said) or _MODAL.search(said)) is not None)
+    return int(
+        _points(said, words) >= least and (words.denies.search(said) or _MODAL.search(said)) is not None
+    )
 
 
 def _may_be_notice(sentence: str, kinds: Sequence[tuple[int, AbstractSet[str]]]) -> bool:

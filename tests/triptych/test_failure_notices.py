@@ -82,7 +82,7 @@ def test_notices_of_moderation_loading_policy_and_services_are_recognised(text: 
     ],
 )
 def test_descriptions_are_not_notices(text: str) -> None:
-    """Even if they are about error screens, signs, offices and museums, damaged or unfinished things, or illegible words."""
+    """Even if they are about error screens, signs, offices, museums, damaged things or illegible words."""
     assert 0 == failure_notices(text)
 
 

@@ -28,7 +28,7 @@ from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import JobRequests, Scheduler
 from triptych.captioning.structured import require_structured_answers
 from triptych.captioning.useless_answers import stop_where_useless
-from triptych.errors import UnreadableImageError, UsageError
+from triptych.errors import UnreadableImageError, UsageError, expect
 from triptych.jobs import SEED_JOBS, Job, select_jobs
 from triptych.languages import Language, language_of
 from triptych.prompts import Prompt, load_prompt, refuse_unusable
@@ -74,6 +74,10 @@ def caption(
     """
     if isinstance(images, str | Path | bytes):
         raise UsageError("caption takes a list of images, found one; write caption([image])")
+    expect(images, Iterable, "images")
+    expect(job, str | Job, "job")
+    expect(prompt, str | Prompt | None, "prompt")
+    expect(config, CaptioningConfig | None, "config")
     chosen_job = select_jobs(SEED_JOBS, [job])[0] if isinstance(job, str) else job
     asked = _prompt(chosen_job, prompt)
     chosen, why = choose_engine(_config(engine, model, config))

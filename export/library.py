@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect
 from triptych.export.conversation_text import without_reserved_words
 from triptych.export.formats import FORMATS
 from triptych.languages import without_invisible
@@ -37,25 +37,34 @@ def rows(
     """A row of ``format`` for each caption, one at a time.
 
     ``prompt`` is the question that the captions answer. Words that trainers replace by images, such as
-    ``<image>``, are written in guillemets (‹image›). Raises UsageError for an unknown format, for a caption
-    without images, and for an image without a size where the format states sizes.
+    ``<image>``, are written in guillemets (‹image›). Raises UsageError for an unknown format, for what is no
+    CaptionedImages, for a caption without images, and for an image without a size where the format states
+    sizes.
 
     >>> boat = ImageRecord(key="a/boat.jpg", width_px=640, height_px=480)
     >>> next(rows([CaptionedImages([boat], "A red boat.")], "llava", prompt="Describe it."))
     {'id': 'a/boat.jpg', 'image': 'a/boat.jpg', 'conversations': [{'from': 'human', 'value': \
 '<image>\\nDescribe it.'}, {'from': 'gpt', 'value': 'A red boat.'}]}
     """
-    if format not in FORMATS:
+    expect(captions, Iterable, "captions")
+    expect(prompt, str, "prompt")
+    if format not in tuple(FORMATS):
         raise UsageError(f"unknown row format {format!r}; expected one of {', '.join(FORMATS)}")
     return _rows(captions, format, without_reserved_words(prompt))
 
 
 def _rows(captions: Iterable[CaptionedImages], format: str, prompt: str) -> Iterator[dict[str, Any]]:
     row_format = FORMATS[format]
-    for number, caption in enumerate(captions, start=1):
+    for number, given in enumerate(captions, start=1):
+        try:
+            caption = msgspec.convert(msgspec.to_builtins(given), CaptionedImages)
+        except (TypeError, msgspec.ValidationError) as error:
+            raise UsageError(
+                f"caption {number}: {error}; expected CaptionedImages, of ImageRecords and a text"
+            ) from None
         if not caption.images:
             raise UsageError(f"caption {number} has no images; expected at least one ImageRecord")
-        unknown = [image.key for image in caption.images if not (image.width_px and image.height_px)]
+        unknown = [image.key for image in caption.images if min(image.width_px, image.height_px) < 1]
         if row_format.states_sizes and unknown:
             raise UsageError(
                 f"{unknown[0]} has no width_px and height_px, which rows of {format} need; set both, or"
@@ -64,4 +73,7 @@ def _rows(captions: Iterable[CaptionedImages], format: str, prompt: str) -> Iter
         identifier = caption.id or "+".join(image.key for image in caption.images)
         text = without_reserved_words(without_invisible(caption.text))
         row = row_format.row(identifier, prompt, caption.images, text)
-        yield msgspec.json.decode(msgspec.json.encode(row))
+        try:
+            yield msgspec.json.decode(msgspec.json.encode(row))
+        except UnicodeEncodeError as error:
+            raise UsageError(f"caption {number} can't be written as UTF-8: {error.reason}") from None

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect
 from triptych.executors.local import LocalExecutor
 from triptych.filtering.caption import MAX_IMAGES, CaptionText
 from triptych.filtering.config import FilteringConfig
@@ -63,6 +63,9 @@ def judge(
     >>> cut.keep, cut.reason, short.reason
     (False, 'truncated', 'too_short')
     """
+    expect(captions, Iterable, "captions")
+    expect(prompt, str | Prompt | None, "prompt")
+    expect(config, FilteringConfig | None, "config")
     config = config or FilteringConfig()
     if isinstance(captions, str | Mapping):
         raise UsageError("judge expects a list of captions, found a single one; write judge([caption])")

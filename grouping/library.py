@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from triptych.errors import UnreadableImageError, UsageError
+from triptych.errors import UnreadableImageError, UsageError, expect
 from triptych.executors.processes import core_count
 from triptych.grouping.config import Precision, SetsConfig
 from triptych.models import resolve_model
@@ -88,6 +88,7 @@ def group(
     names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
     hashes = [""] * len(rows) if content_hashes is None else list(content_hashes)
     _check_names(names, {"keys": names, "content_hashes": hashes, "groups": groups}, len(rows))
+    expect(config, SetsConfig | None, "config")
     config = config or SetsConfig()
     _check_groups(groups, config)
     table = _image_table(unit_float16(rows), names, hashes)
@@ -168,10 +169,11 @@ def embed(
     ``model`` and ``pretrained`` are as in a config's ``embedding``; paths and bytes get the vectors that a
     run would give them. ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. An image for which the model
     returns no finite vector gets a row of NaN. Raises UnreadableImageError for an image that can't be
-    decoded, SetupError if the model can't be loaded.
+    read or decoded, UsageError for what is no image, SetupError if the model can't be loaded.
     """
     from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 
+    expect(model, str, "model")
     threads = core_count()
     where = usable_devices("auto" if device == "auto" else (device,))[0]
     encoder = load_encoder(resolve_encoder(resolve_model(model), pretrained), where, precision, threads)
@@ -182,6 +184,8 @@ def embed_with(encoder: Encoder, images: Iterable[Picture], batch_size: int = 64
     """Like ``embed``, with an encoder that is already loaded."""
     import numpy as np
 
+    if isinstance(images, str | Path | bytes):
+        raise UsageError("embed takes a list of images, found one; write embed([image], model)")
     threads = core_count()
     remaining, vectors = iter(images), []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
@@ -197,13 +201,17 @@ def _framed(image: Picture, shape: InputShape) -> NDArray[np.uint8]:
     """Pixels as a tower of ``shape`` takes them."""
     from triptych.grouping.embedding.prepare import decode_to
     from triptych.grouping.embedding.preprocess import resize_to
+    from triptych.runs.image_reader import image_read_error
     from triptych.sources.pixels.to_rgb import to_rgb
 
     if not isinstance(image, (str, Path, bytes)):
-        return resize_to(shape, to_rgb(image), *image.size).framed
+        picture = to_rgb(image)
+        return resize_to(shape, picture, *picture.size).framed
     try:
         content = image if isinstance(image, bytes) else Path(image).read_bytes()
         return decode_to(shape, content).framed
+    except OSError as error:
+        raise image_read_error(error, str(image)) from None
     except UnreadableImageError as error:
         name = f"{len(image):,} bytes" if isinstance(image, bytes) else str(image)
         raise UnreadableImageError(f"{name}: {error}") from None

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from types import UnionType
+from typing import ClassVar, get_args
 
 
 class TriptychError(Exception):
@@ -41,6 +42,13 @@ class SetupError(TriptychError):
 
 class UnreadableImageError(TriptychError):
     """One image can't be decoded. ``args[0]`` is the reason that its record stores."""
+
+
+def expect(value: object, kind: type | UnionType, what: str) -> None:
+    """Raise UsageError if the argument ``what`` of a library function is of another type than ``kind``."""
+    if not isinstance(value, kind):
+        names = " or ".join(each.__name__ for each in get_args(kind) or (kind,))
+        raise UsageError(f"{what}: found {type(value).__name__}; expected {names}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

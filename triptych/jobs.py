@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -17,14 +17,15 @@ from triptych.languages import Language, language_of
 
 Subject = Literal["image", "set"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+"""Folders and exported files are named after jobs, and file systems allow 255 bytes in a name."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A task of captioning: one caption for each planned image, or for each planned set."""
 
     name: str
-    """Lower-case letters, digits, _ and -. Caption ids begin with it, and folders are named after it."""
+    """At most 60 lower-case letters, digits, _ and -. Caption ids begin with it, and it names folders."""
     subject: Subject
     """What each caption describes: an image, or a set of images."""
     language: str
@@ -41,10 +42,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         """Raises UsageError for an invalid value."""
-        if not _NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise UsageError(
-                f"job name {self.name!r}: expected lower-case letters, digits, _ and -, such as single_ja"
+                f"job name {self.name!r}: expected at most 60 lower-case letters, digits, _ and -, such as"
+                " single_ja"
             )
+        if self.subject not in get_args(Subject):
+            raise UsageError(f"jobs.{self.name}.subject is {self.subject!r}; expected image or set")
         if self.limit is not None and self.limit < 0:
             raise UsageError(f"jobs.{self.name}.limit is {self.limit}; expected 0 or more")
         if self.structured and not self.is_multi:

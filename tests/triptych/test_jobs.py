@@ -52,7 +52,7 @@ def test_a_job_on_the_command_line_is_a_name_or_a_definition() -> None:
     [
         (
             {"Single": {"subject": "image", "language": "en"}},
-            "job name 'Single': expected lower-case letters",
+            "job name 'Single': expected at most 60 lower-case letters",
         ),
         ({"short": {"subject": "image"}}, "jobs.short: Object missing required field `language`"),
         ({"short": {"subject": "text", "language": "en"}}, "jobs.short: Invalid enum value 'text'"),

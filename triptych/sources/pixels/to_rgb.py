@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from triptych.errors import expect
+
 WHITES = {"I": (255, 65535), "F": (1, 255, 65535)}
 """Possible levels of white in modes of 32-bit integers and floats, which don't define it."""
 BRIGHTER_THAN_WHITE = {"I": 1, "F": 1.5}
@@ -27,7 +29,8 @@ MAX_REDUCTION = 64
 
 def to_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
     """The RGB picture. ``white`` is the level of white in modes of more than 8 bits; by default the highest
-    level of 16 bits, and for 32 bits a guess by the picture's levels."""
+    level of 16 bits, for 32 bits a guess by the picture's levels. Raises UsageError for other objects."""
+    expect(image, Image.Image, "image")
     if image.mode.startswith("I;16"):
         return _sixteen_bits(image, white or 65535)
     if image.mode in WHITES:

@@ -23,6 +23,7 @@ from triptych.progress import Progress, Silent
 from triptych.runs.folder import UNPACKED, RunFolder
 from triptych.runs.jsonl import make_folder
 from triptych.runs.lock import owned
+from triptych.runs.run_file import is_run_folder
 from triptych.settings import Settings, load_settings
 from triptych.sources.listing import is_pattern
 from triptych.sources.remote_storage import is_url
@@ -100,7 +101,7 @@ def _begin(
 
     with contextlib.ExitStack() as lock:
         before: Settings | None = None
-        if is_there := (path / "run.json").is_file():
+        if is_there := is_run_folder(path):
             RunFolder.open(path)  # raises what is wrong with it before it is locked
             lock.enter_context(owned(path))
             before, _ = stored_settings(RunFolder.open(path))

@@ -90,20 +90,17 @@ def forget_outcome(run: RunFolder, job: str) -> None:
 
 def refuse_lost_answers(run: RunFolder, jobs: Iterable[str]) -> None:
     """Raise SetupError if answers are missing: captions that they denied would be kept."""
-    if lost := lost_answers(run, jobs):
-        raise SetupError(f"{run.path}: {', '.join(lost.values())}; {_ask_again(run)}", path=run.path)
+    for line in lost_answer_lines(run, jobs):
+        raise SetupError(f"{run.path}: {line}", path=run.path)
 
 
 def lost_answer_lines(run: RunFolder, jobs: Iterable[str]) -> list[str]:
     """A line for each of ``jobs`` with missing answers, with what to do."""
-    return [f"{each}; {_ask_again(run)}" for each in lost_answers(run, jobs).values()]
-
-
-def _ask_again(run: RunFolder) -> str:
-    return (
-        f"restore them, or run `triptych check {run.path}` to ask again; `triptych repair {run.path}` accepts"
-        " the loss"
-    )
+    return [
+        f"{each}; restore them, or run `triptych check {run.path}` to ask again;"
+        f" `triptych repair {run.path}` accepts the loss"
+        for each in lost_answers(run, jobs).values()
+    ]
 
 
 def lost_answers(run: RunFolder, jobs: Iterable[str]) -> dict[str, str]:

@@ -179,14 +179,9 @@ def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
         content = (run / STORED).read_bytes()
     except FileNotFoundError:
         return []
-    found: dict[tuple[str, str, str], HumanVerdict] = {}
-    for _, verdict in _decoded(run / STORED, content, is_own=True):
-        if verdict is None or verdict.report != report:
-            continue
-        before = found.get(verdict.item)
-        if before is None or verdict.time >= before.time:
-            found[verdict.item] = verdict
-    return list(found.values())
+    verdicts = [each for _, each in _decoded(run / STORED, content, is_own=True) if each is not None]
+    by_time = sorted(verdicts, key=lambda each: each.time)  # stable: of the same time, the later line counts
+    return list({each.item: each for each in by_time if each.report == report}.values())
 
 
 def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int, HumanVerdict | None]]:

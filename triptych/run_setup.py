@@ -318,6 +318,12 @@ class RunSetup(RunContents):
         refuse_other_prompts(self.context)
 
     def _require_finished(self, *stages: StageName) -> None:
+        embeddings = self.folder.run_file.stages.get("embeddings")
+        for name in embeddings.wrote if embeddings is not None and embeddings.finished else ():
+            if name.startswith("images/") and not (self.path / name).exists():
+                raise SetupError(
+                    f"{self.path / name} is missing; `triptych run` makes it again", path=self.path
+                )
         for stage in stages:
             first = f"run `{command_of(stage, self.folder.path)}` first"
             if not self.folder.is_finished(stage):

@@ -248,6 +248,21 @@ def test_sources_with_none_of_the_images_are_refused(run: RunFolder, pile: Path,
         find_changes(run, open_sources([tmp_path / "other"]))
 
 
+def test_records_without_images_and_embeddings_are_removed(run: RunFolder, pile: Path) -> None:
+    """Nothing could make those embeddings again: the next stage would miss them for ever."""
+    _embed(run, pile)
+    write_file(pile / "5.jpg", jpeg(5))
+    _embed(run, pile)
+    (pile / "5.jpg").unlink()
+    for shard in run.shards():
+        run.embeddings_file(shard).unlink()
+
+    assert {"files-00000": [f"{number}.jpg" for number in range(5)]} == _todo(_embed(run, pile))
+    assert ["files-00000"] == run.shards()
+    write_file(pile / "5.jpg", jpeg(5))
+    assert [["5.jpg"]] == [*_todo(_embed(run, pile)).values()]
+
+
 def test_a_lost_list_of_sources_is_recreated(run: RunFolder, pile: Path) -> None:
     """Loose files are listed from the records, and archives are compared by their content."""
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})

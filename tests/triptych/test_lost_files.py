@@ -39,6 +39,19 @@ def test_a_removed_file_is_made_again(
     assert 0 == triptych("verify", run).exit_code
 
 
+@pytest.mark.parametrize("command", ["caption", "filter", "export"])
+def test_commands_after_grouping_do_not_take_lost_records_for_a_smaller_run(
+    command: str, triptych: Command, run: Path
+) -> None:
+    """They would count fewer images and captions than there are."""
+    before = (run / "run.json").read_bytes()
+    for path in (run / "images").iterdir():
+        path.unlink()
+
+    assert_one_line(triptych(command, run), 1, "images/files-00000.jsonl is missing; `triptych run` makes it")
+    assert before == (run / "run.json").read_bytes()
+
+
 def test_captions_cut_off_after_their_stage_finished_are_made_again(
     triptych: Command, few_images: Path, finished: Path, run: Path
 ) -> None:

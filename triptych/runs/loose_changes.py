@@ -51,6 +51,8 @@ class LooseChanges:
         loose_shards = [name for name in run.shards() if is_loose_name(name)]
         self.embedded = {name: ("", "") for name in loose_shards if run.is_embedded(name)}
         """The first and the last key of each shard."""
+        self.lost = [name for name in loose_shards if name not in self.embedded]
+        """Shards with records whose embeddings have been removed."""
         for name in self.embedded:
             self._compare(name, run.images(name))
 

@@ -44,19 +44,20 @@ class SourceChanges(NamedTuple):
     """Whether ``sources.jsonl`` has it already."""
     edits: dict[str, Edits]
     """By shard."""
-    changed_archives: list[str]
-    """Shards of changed archives, whose records and embeddings are removed."""
+    removed: list[str]
+    """Shards whose records and embeddings are removed: those of changed archives, and those of which neither
+    an image nor its embedding is left."""
     lines: list[str]
     """Messages for the user."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to embed and no record to change."""
-        return not (self.todo or self.edits or self.changed_archives)
+        return not (self.todo or self.edits or self.removed)
 
     def apply(self, run: RunFolder) -> None:
         """Write the changes. After an interruption, ``find_changes`` finds the rest again."""
-        for name in self.changed_archives:
+        for name in self.removed:
             run.images_file(name).unlink(missing_ok=True)
             run.embeddings_file(name).unlink(missing_ok=True)
         for name, edits in self.edits.items():
@@ -104,8 +105,9 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
         *_line(loose.gone, "not in the sources any more"),
         *_line(loose.changed, "changed"),
     ]
-    changed = [shard.name for shard in archives.changed]
-    return SourceChanges(todo, listed, listed == noted, {**loose.edits, **archives.edits}, changed, lines)
+    removed = [shard.name for shard in archives.changed]
+    removed += set(loose.lost) - {shard.name for shard in todo}
+    return SourceChanges(todo, listed, listed == noted, {**loose.edits, **archives.edits}, removed, lines)
 
 
 def _line(keys: Sequence[str], what: str) -> list[str]:

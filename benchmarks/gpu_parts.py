@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.contexts import JOBS, context_of, limited
-from triptych.captioning.canary.config import CanaryConfig
-from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.config import CanaryConfig, CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Engine
 from triptych.captioning.engine_choice import open_engine
 from triptych.captioning.engines.config import TransformersConfig

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import msgspec
 
-from triptych.captioning.canary.config import CanaryConfig
 from triptych.captioning.engine_table import AUTO, ENGINES, engine_spec, unknown_engine
 from triptych.captioning.engines import EngineSpec, RequestLimits, check_setting
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
@@ -20,6 +19,17 @@ from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
 from triptych.jobs import Job
 from triptych.models import is_embedded, resolve_model
+
+
+class CanaryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often engines are asked about pictures with known contents. Raises UsageError for invalid
+    values."""
+
+    every_s: float = 1800.0
+    """The interval; the first canary is at the start of a command. 0: never."""
+
+    def __post_init__(self) -> None:
+        check_setting(self.every_s >= 0, "canary.every_s", self.every_s, "0 or more seconds")
 
 
 class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,16 +1,21 @@
-"""Writes finished groups into the journals of a run.
+"""Writes finished groups into the journals of a run, until Ctrl-C.
 
-Comes in: batches of finished groups. Goes out: journals, committed a few times a second: a caption is counted
-once it is on disk. Not its job: making captions (see scheduler), the format of a journal (see runs.journal).
+Comes in: batches of finished groups; SIGINT, once to finish what is in flight, twice to stop at once. Goes
+out: journals, committed a few times a second: a caption is counted once it is on disk. Not its job: making
+captions (see scheduler), the format of a journal (see runs.journal).
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Self
 
 import msgspec
 
@@ -19,6 +24,7 @@ from triptych.runs.journal import JournalWriter
 
 MAX_OPEN_JOURNALS = 16
 
+INTERRUPTED = "\ninterrupted: finishing what is in flight; once more to stop now\n"
 
 RowsOf = Callable[[FinishedGroup], Sequence[msgspec.Struct]]
 
@@ -77,9 +83,36 @@ class _Journals:
         self._open.move_to_end(path)
         return self._open[path]
 
-    def __enter__(self) -> _Journals:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         for writer in self._open.values():
             writer.close()
+
+
+class Interrupts:
+    """Sets ``stopping`` on the first SIGINT. Does nothing outside the main thread."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.was_interrupted = False
+        self._before: signal._HANDLER = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if self.was_interrupted and error is None:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.was_interrupted:
+            raise KeyboardInterrupt
+        self.was_interrupted = True
+        self.stopping.set()
+        os.write(2, INTERRUPTED.encode())  # the signal may have interrupted a print, which isn't reentrant

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group, cut_into_groups
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engine import CaptionRequest, Engine
+from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
 from triptych.captioning.engine_table import ENGINES
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.request_builder import RequestBuilder
-from triptych.captioning.scheduler import JobRequests, Scheduler
+from triptych.captioning.scheduler import Scheduler
 from triptych.captioning.structured import require_structured_answers
 from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import UnreadableImageError, UsageError, expect
@@ -86,18 +85,14 @@ def caption(
     targets = [_target(chosen_job, number, item, pictures) for number, item in enumerate(images)]
     if not targets:
         return []
-    check = AnswerCheck(
-        language=language_of(chosen_job.language, languages),
-        naming=asked.naming,
-        structured=chosen_job.structured,
-    )
     with tempfile.TemporaryDirectory(prefix="triptych-caption-") as logs:
         opened = open_engine(chosen, Path(logs), say)
         try:
             say(f"captions: {opened.describe()}{f' ({why})' if why else ''}")
             if chosen_job.structured:
                 require_structured_answers(opened, chosen.tile_px)
-            found = _ask(opened, chosen_job, asked, targets, pictures, chosen, check)
+            language = language_of(chosen_job.language, languages)
+            found = _ask(opened, chosen_job, asked, language, targets, pictures, chosen)
         finally:
             opened.close()
     return [found[target.id] for target in targets]
@@ -153,10 +148,10 @@ def _ask(
     engine: Engine,
     job: Job,
     prompt: Prompt,
+    language: Language,
     targets: Sequence[Target],
     pictures: dict[str, Picture],
     config: CaptioningConfig,
-    check: AnswerCheck,
 ) -> dict[str, Caption]:
     """Captions by id. Duplicate targets are asked about once."""
     read = _Reading(pictures)
@@ -167,17 +162,7 @@ def _ask(
         for members in cut_into_groups(unique, engine.group_size)
     )
 
-    def request_by(builder: RequestBuilder) -> Callable[[Group, Target], CaptionRequest]:
-        return lambda _, target: builder.request(job, "", read.sized(target), prompt)
-
-    requests = JobRequests(
-        request=request_by(builder),
-        smaller=request_by(builder.with_half_the_tiles()),
-        check=check,
-        ask_again=config.ask_again,
-        samples=config.samples,
-        max_request_mib=config.max_request_mib,
-    )
+    requests = builder.requests_of(job, prompt, language, read.sized)
     stopping = threading.Event()
     try:
         finished_groups = Scheduler(groups, requests, engine, stopping).finished()

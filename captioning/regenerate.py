@@ -10,11 +10,12 @@ bad one is kept for the filter to judge, of equally bad ones the first. Not its 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import msgspec
 
-from triptych.captioning.agreement import agreements
 from triptych.captioning.answer_check import WORST_FIRST, AnswerCheck
 from triptych.captioning.engine import CaptionRequest, Completion, Engine, Sampling
 from triptych.captioning.thinking import THINKING_OFF, without_thinking
@@ -22,6 +23,9 @@ from triptych.captioning.thinking import THINKING_OFF, without_thinking
 AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
 """Random enough to leave a loop or a refusal, but not the picture. Chosen by judgement: not yet measured on a
 real model."""
+
+MAX_NGRAM_CHARS = 6
+"""Of texts that are compared. Whitespace isn't counted."""
 
 TOO_LONG = "too long"
 EMPTY = "empty"
@@ -53,7 +57,7 @@ def ask(
     samples: int = 1,
 ) -> list[Answer]:
     """One answer per request, in order. Asks again at most ``times`` for a usable text. Of several
-    ``samples`` per request, the answer is the one that agrees most with the others (see agreement)."""
+    ``samples`` per request, the answer is the one that agrees most with the others (see agreements)."""
     if samples == 1:
         completions = engine.caption(requests)
         return [
@@ -188,3 +192,39 @@ def _vary(request: CaptionRequest, number: int) -> CaptionRequest:
 def _seed(name: str) -> int:
     digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
     return int.from_bytes(digest) & 0x7FFFFFFF
+
+
+def agreements(texts: Sequence[str]) -> list[float]:
+    """The mean similarity of each text to the others, in [0, 1].
+
+    Similarity is an F1 score over character n-grams, as in chrF for translations (Popović 2015), so it works
+    in any language. Choosing the text that is most similar to the others is minimum Bayes risk decoding
+    (Kumar and Byrne 2004).
+
+    >>> agreements(["a red boat", "a red boat", "a dog"])[0] > agreements(["a red boat", "a cat", "a dog"])[0]
+    True
+    """
+    ngrams = [_ngrams(text) for text in texts]
+    means = [0.0] * len(texts)
+    for one, other in combinations(range(len(texts)), 2):
+        share = _similarity(ngrams[one], ngrams[other]) / (len(texts) - 1)
+        means[one] += share
+        means[other] += share
+    return means
+
+
+def _ngrams(text: str) -> list[Counter[str]]:
+    """The counts of n-grams, by their length."""
+    letters = "".join(text.casefold().split())
+    return [
+        Counter(letters[at : at + size] for at in range(len(letters) - size + 1))
+        for size in range(1, MAX_NGRAM_CHARS + 1)
+    ]
+
+
+def _similarity(one: Sequence[Counter[str]], other: Sequence[Counter[str]]) -> float:
+    """The mean F1 over those n-gram lengths that occur in either text."""
+    scores = [
+        2 * (a & b).total() / (a.total() + b.total()) for a, b in zip(one, other, strict=True) if a or b
+    ]
+    return sum(scores) / len(scores) if scores else 1.0

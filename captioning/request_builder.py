@@ -1,7 +1,7 @@
 """Builds the request for a target: reads its images, checks and decodes them, and resizes them.
 
-Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one.
-Thread-safe. Not its job: asking (see scheduler).
+Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one; the
+JobRequests of a job. Thread-safe. Not its job: asking (see scheduler).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.scheduler import JobRequests
 from triptych.captioning.structured import prompt_with_form
 from triptych.captioning.tiling import (
     bounded_size,
@@ -27,6 +29,7 @@ from triptych.captioning.tiling import (
 from triptych.errors import UnreadableImageError
 from triptych.executors.processes import core_count
 from triptych.jobs import Job
+from triptych.languages import Language
 from triptych.prompts import Prompt
 from triptych.prompts.fields import fill_fields
 from triptych.records import ImageRecord
@@ -56,6 +59,25 @@ class RequestBuilder:
         self._config = config
         self._caption_of, self._text_of = caption_of, text_of
         self._decoding = threading.BoundedSemaphore(core_count())  # more would cost memory and gain nothing
+
+    def requests_of(
+        self,
+        job: Job,
+        prompt: Prompt,
+        language: Language,
+        sized: Callable[[Target], Target] = lambda target: target,
+    ) -> JobRequests:
+        """How the requests of ``job`` are made, and which answers are asked for again. ``sized`` adds the
+        sizes of its images to a target, if it lacks them."""
+        smaller = self.with_half_the_tiles()
+        return JobRequests(
+            request=lambda group, target: self.request(job, group.shard, sized(target), prompt),
+            smaller=lambda group, target: smaller.request(job, group.shard, sized(target), prompt),
+            check=AnswerCheck(language=language, naming=prompt.naming, structured=job.structured),
+            ask_again=self._config.ask_again,
+            samples=self._config.samples,
+            max_request_mib=self._config.max_request_mib,
+        )
 
     def with_half_the_tiles(self) -> RequestBuilder:
         """A builder that sends the same images with half as many tiles or pixels."""

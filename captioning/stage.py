@@ -18,7 +18,7 @@ import msgspec
 
 from triptych.captioning.backlog import Backlog, is_of_image, retryable_count
 from triptych.captioning.canary.captions import caption_canary
-from triptych.captioning.canary.pictures import side_px
+from triptych.captioning.canary.question import side_px
 from triptych.captioning.canary.watched_engine import WatchedEngine, watched
 from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, recover_worker_rows
 from triptych.captioning.config import CaptioningConfig
@@ -34,12 +34,10 @@ from triptych.captioning.generation_choice import (
 from triptych.captioning.image_captions import ImageCaptions, refuse_without_captions
 from triptych.captioning.image_texts import ImageTexts, refuse_without_text_field
 from triptych.captioning.job_notes import JobNotes
-from triptych.captioning.job_requests import requests_of
-from triptych.captioning.journals import write_captions
+from triptych.captioning.journals import Interrupts, write_captions
 from triptych.captioning.metrics import LiveMetrics, as_notes, engine_status, expected_time, from_notes
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, Scheduler
-from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import require_structured_answers
 from triptych.captioning.useless_answers import Streak, stop_where_useless, useless_answers_error
 from triptych.errors import SetupError
@@ -356,7 +354,8 @@ class _JobWork(msgspec.Struct, frozen=True):
             if last and not counts.captioned and not stopping.is_set():
                 raise useless_answers_error(job.name, counts.failed, last)
             return
-        requests = requests_of(self.work.context, self.work.config, self.builder, job)
+        context = self.work.context
+        requests = self.builder.requests_of(job, context.prompts[job.name], context.language(job))
         batches = stop_where_useless(
             Scheduler(groups, requests, self.engine, stopping).finished(),
             job.name,

@@ -23,7 +23,7 @@ import msgspec
 from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group
 from triptych.captioning.canary.captions import caption_canary
-from triptych.captioning.canary.pictures import side_px
+from triptych.captioning.canary.question import side_px
 from triptych.captioning.canary.statements import statement_canary
 from triptych.captioning.canary.watched_engine import watched
 from triptych.captioning.checking.questions import Question, checks_in, requests_of_checks
@@ -32,7 +32,6 @@ from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engine_choice import open_engine
 from triptych.captioning.image_captions import ImageCaptions
 from triptych.captioning.image_texts import ImageTexts
-from triptych.captioning.job_requests import requests_of
 from triptych.captioning.journals import RowsOf
 from triptych.captioning.metrics import JobMetrics, engine_status
 from triptych.captioning.request_builder import RequestBuilder
@@ -216,8 +215,9 @@ class _Captioner:
 
     def _captions(self, opened: _OpenJob, unit: GroupsUnit) -> _UnitWork:
         spec, context = opened.spec, opened.context
-        requests = requests_of(context, self._set_up.config, opened.builder, spec.job)
-        journal = context.folder.captions_file(spec.job.name, unit.shard)
+        job = spec.job
+        requests = opened.builder.requests_of(job, context.prompts[job.name], context.language(job))
+        journal = context.folder.captions_file(job.name, unit.shard)
         done = settled_keys(read_journal(journal, Caption))
         return _UnitWork(
             journal,

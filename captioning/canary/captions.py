@@ -15,8 +15,7 @@ from itertools import islice
 
 import msgspec
 
-from triptych.captioning.canary.pictures import clear_scenes, jpeg, scene_to_count
-from triptych.captioning.canary.question import Canary, Question
+from triptych.captioning.canary.question import Canary, Question, clear_scenes, jpeg, scene_to_count
 from triptych.captioning.canary.reading import counts, named_share, part_on
 from triptych.captioning.engine import CaptionRequest
 from triptych.demo.scene import Scene

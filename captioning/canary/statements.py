@@ -12,8 +12,7 @@ from functools import partial
 from itertools import islice, pairwise
 from typing import Literal
 
-from triptych.captioning.canary.pictures import clear_scenes, jpeg, scene_to_count, side_px
-from triptych.captioning.canary.question import Canary, Question
+from triptych.captioning.canary.question import Canary, Question, clear_scenes, jpeg, scene_to_count, side_px
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
 from triptych.demo.scene import Scene

@@ -27,10 +27,9 @@ from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, reco
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import choose_engine, open_engine
 from triptych.captioning.fingerprint import engine_settings, model_identity
-from triptych.captioning.journals import write_captions
+from triptych.captioning.journals import Interrupts, write_captions
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, Scheduler
-from triptych.captioning.sigint import Interrupts
 from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job

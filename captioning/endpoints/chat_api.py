@@ -212,21 +212,13 @@ def _is_reasoning(part: dict[str, Any]) -> bool:
     )
 
 
-def _has_reasoning(choice: dict[str, Any]) -> bool:
-    parts = [choice, choice.get("message"), choice.get("delta")]
-    parts += [part.get("provider_specific_fields") for part in parts if isinstance(part, dict)]
-    return any(
-        isinstance(part, dict) and any(value and _REASONING.search(name) for name, value in part.items())
-        for part in parts
-    ) or _has_reasoning_part(choice)
-
-
-def _has_reasoning_part(value: object, depth: int = 8) -> bool:
+def _has_reasoning(value: object, depth: int = 8) -> bool:
     if isinstance(value, list) and depth:
-        return any(_has_reasoning_part(item, depth - 1) for item in value)
+        return any(_has_reasoning(item, depth - 1) for item in value)
     if isinstance(value, dict) and depth:
-        parts = (value.get(name) for name in _TEXT_FIELDS)
-        return _is_reasoning(value) or any(_has_reasoning_part(part, depth - 1) for part in parts)
+        parts = (value.get(name) for name in (*_TEXT_FIELDS, "provider_specific_fields"))
+        has_field = any(content and _REASONING.search(name) for name, content in value.items())
+        return has_field or _is_reasoning(value) or any(_has_reasoning(part, depth - 1) for part in parts)
     return False
 
 

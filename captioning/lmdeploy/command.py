@@ -14,7 +14,7 @@ from pathlib import Path
 
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
-from triptych.captioning.lmdeploy.ports import LOOPBACK
+from triptych.captioning.lmdeploy.server_process import LOOPBACK
 from triptych.errors import SetupError
 from triptych.executors import PLACED_GPUS
 

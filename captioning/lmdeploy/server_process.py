@@ -1,8 +1,8 @@
-"""One `lmdeploy serve api_server` process: start, health check, stop.
+"""One `lmdeploy serve api_server` process: its port, start, health check, stop.
 
-Comes in: a command line, an environment, a port, a log. Goes out: a server at ``url``. It runs under a reaper
-(see process_reaper), so it ends with this process, however that ends. Not its job: when to start and stop it
-(see supervisor).
+Comes in: a command line, an environment, a port that was reserved for it, a log. Goes out: a server at
+``url``. It runs under a reaper (see process_reaper), so it ends with this process, however that ends. Not its
+job: when to start and stop it (see supervisor).
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import contextlib
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from triptych.captioning.lmdeploy import process_reaper
-from triptych.captioning.lmdeploy.ports import LOOPBACK
 from triptych.captioning.lmdeploy.server_log import ServerLog
+from triptych.errors import SetupError
+
+LOOPBACK = "127.0.0.1"
 
 GRACE_S = 10.0
 """From SIGTERM to SIGKILL. A server with nothing to do ends in about a second; one that hangs never does."""
@@ -94,3 +97,36 @@ class ServerProcess:
             with contextlib.suppress(ProcessLookupError):
                 self._reaper.kill()
             self._reaper.wait()
+
+
+@contextlib.contextmanager
+def reserved_ports(count: int, first: int | None = None) -> Iterator[list[int]]:
+    """Free ports, or exactly those from ``first`` on, until the end of the ``with`` statement. Raises
+    SetupError where one is in use.
+
+    A server binds its port minutes later, when its weights are loaded, so a socket that is bound and doesn't
+    listen holds it until then. Binding without SO_REUSEADDR keeps everyone else away, outgoing connections
+    included; setting it afterwards lets the server listen there as well. Linux only.
+    """
+    with contextlib.ExitStack() as sockets:
+        bound = [
+            sockets.enter_context(_bound_socket(0 if first is None else first + number, count))
+            for number in range(count)
+        ]
+        yield [each.getsockname()[1] for each in bound]
+
+
+def _bound_socket(number: int, count: int) -> socket.socket:
+    """A socket on port ``number``; 0: the kernel chooses one."""
+    bound = socket.socket()
+    try:
+        bound.bind((LOOPBACK, number))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise SetupError(
+            f"port {number} is in use on this machine ({error}); set captioning.lmdeploy.port to the first of"
+            f" {count} free ports, or leave it out",
+            key="captioning.lmdeploy.port",
+        ) from None
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+    return bound

@@ -12,11 +12,10 @@ from tests.support import counting_engine
 from tests.support.contexts import context_of
 from tests.support.counting_engine import Server
 from tests.support.small_run import make_small_run
-from triptych.captioning.agreement import agreements
 from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Sampling
-from triptych.captioning.regenerate import Answer, ask
+from triptych.captioning.regenerate import Answer, agreements, ask
 from triptych.captioning.stage import caption_run
 from triptych.errors import SetupError, UsageError
 from triptych.languages import LANGUAGES

@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from tests.support.scripted_endpoint import Asked, Reply, say
-from triptych.captioning.canary.pictures import jpeg
-from triptych.captioning.canary.question import Question
+from triptych.captioning.canary.question import Question, jpeg
 from triptych.captioning.tiling import trial_jpeg
 from triptych.demo.scene import Scene
 

@@ -14,10 +14,9 @@ from tests.support.seeing_model import BLANK, OfTheRequestBefore, SeeingModel, b
 from tests.support.small_run import PLANNED, SmallRun, changed, make_small_run
 from triptych.captioning.canary import watched_engine
 from triptych.captioning.canary.captions import caption_canary, caption_questions
-from triptych.captioning.canary.config import CanaryConfig
 from triptych.captioning.canary.statements import statement_questions
 from triptych.captioning.canary.watched_engine import WatchedEngine
-from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.config import CanaryConfig, CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine

@@ -23,7 +23,7 @@ from triptych.captioning.lmdeploy.command import (
 )
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
-from triptych.captioning.lmdeploy.ports import reserved_ports
+from triptych.captioning.lmdeploy.server_process import reserved_ports
 from triptych.errors import SetupError, UsageError
 from triptych.executors import PLACED_GPUS
 

@@ -18,7 +18,7 @@ from triptych.report.beside import pairs_of
 from triptych.report.cards import Cards, Thresholds
 from triptych.report.content import Content, FailureShown, Similarity
 from triptych.report.identity import beside_of, identity_of, jobs_shown
-from triptych.report.neighbours import CosineHistogram, locate, measure
+from triptych.report.neighbours import Nearness, locate, measure
 from triptych.report.rejected import Repeated, repeated_captions
 from triptych.report.render import render
 from triptych.report.samples import SampledCaptions, SampledSets, sample_sets
@@ -110,13 +110,6 @@ def read_content(
     keys |= {outsider.image.record.key for outsider in nearness.outsiders if outsider is not None}
     set_of = {key: each.id for each in run.sets() for key in each.keys if key in keys}
     cards = Cards(context, captions, located.of_key, thumbnails, set_of, scorer)
-    histograms = (
-        nearness.by_chance,
-        nearness.nearest,
-        sampled.mean_cosines,
-        sampled.min_cosines,
-        sampled.duplicate_cosines,
-    )
     return Content(
         identity=identity_of(run, cautions),
         jobs=jobs_shown(context),
@@ -124,7 +117,7 @@ def read_content(
         checks={job.name: _checks(run, job.name) for job in jobs},
         violations=ledger.violations(),
         set_sizes={str(size): sampled.sizes[size] for size in sorted(sampled.sizes)},
-        similarity=_similarity(run, thresholds, histograms),
+        similarity=_similarity(run, thresholds, nearness, sampled),
         sets=cards.sets(drawn, nearness, [job for job in jobs if job.is_multi], thresholds),
         singles=cards.singles([job for job in jobs if not job.is_multi]),
         rules=cards.rules(rules, jobs, repeated),
@@ -174,14 +167,25 @@ def _failures(
     return found
 
 
-def _similarity(run: RunFolder, thresholds: Thresholds, histograms: Sequence[CosineHistogram]) -> Similarity:
+def _similarity(
+    run: RunFolder, thresholds: Thresholds, nearness: Nearness, sampled: SampledSets
+) -> Similarity:
     state = run.run_file.stages.get("sets")
     why = state.notes.get("thresholds_why") if state is not None else None
     return Similarity(
         related=thresholds.related,
         duplicate=thresholds.duplicate,
         why=str(why or ""),
-        histograms=[each.shown() for each in histograms],
+        histograms=[
+            each.shown()
+            for each in (
+                nearness.by_chance,
+                nearness.nearest,
+                sampled.mean_cosines,
+                sampled.min_cosines,
+                sampled.duplicate_cosines,
+            )
+        ],
     )
 
 

@@ -53,14 +53,21 @@ def explain(run: Run, name: str) -> Iterator[str]:
 
 
 def _find_image(run: Run, key: str) -> tuple[str, ImageRecord]:
-    """The image and its shard. Raises UsageError if there is none."""
-    shards = run.folder.shards()
+    """The image and its shard: the newer record if its file has changed.
+
+    Raises UsageError if there is none.
+    """
+    shards, gone = run.folder.shards(), None
     encoded = msgspec.json.encode(key)
     for shard in shards:
         if encoded in run.folder.images_file(shard).read_bytes():  # decoding every record would be slow
             for image in run.folder.images(shard):
-                if image.key == key:
+                if image.key == key and not image.is_gone:
                     return shard, image
+                if image.key == key:
+                    gone = shard, image
+    if gone is not None:
+        return gone
     near = did_you_mean(key, (image.key for shard in shards[:1] for image in run.folder.images(shard)))
     raise UsageError(
         f"no image {key} in {run.path}{near}; keys are listed in {run.path / 'images'}; a set is set_...,"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from PIL import Image
 
 from tests.triptych.conftest import Command
 from triptych import open_run
@@ -127,3 +128,22 @@ def test_an_image_that_is_only_an_embedding_has_no_size(triptych: Command, tmp_p
 
 def _copy_of(key: str, of: str) -> Duplicate:
     return Duplicate(key=key, of=of, reason="same bytes", cosine_similarity=1.0)
+
+
+def test_an_image_whose_file_has_changed_is_explained_by_its_new_record(
+    triptych: Command, tmp_path: Path
+) -> None:
+    """Not by the one of the earlier file, which has no captions."""
+    images, run = tmp_path / "images", tmp_path / "run"
+    images.mkdir()
+    command = ("group", images, "--out", run, "--set", "embedding.model=builtin:nano-clip")
+    Image.new("RGB", (60, 40), "red").save(images / "a.png")
+    Image.effect_noise((60, 40), 50).save(images / "b.png")
+    assert 0 == triptych(*command).exit_code
+    Image.effect_noise((64, 48), 50).save(images / "a.png")
+    assert 0 == triptych(*command).exit_code
+
+    lines = triptych("explain", run, "a.png").stdout.splitlines()
+
+    assert any(line.startswith("source: 64 x 48 pixels, ") for line in lines)
+    assert "captions:" in lines

@@ -58,7 +58,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The entry of ``known`` that ``word`` probably meant; None if none is close."""
+    """The entry of ``known`` that ``word`` probably meant, in any case; None if none is close."""
     import difflib  # only needed for error messages
 
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
+    lower = {each.lower(): each for each in known}
+    return next(
+        (lower[each] for each in difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.5)), None
+    )

@@ -6,9 +6,8 @@ hub, so that a cached model loads at once, with or without a network. Not its jo
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from triptych.errors import SetupError
@@ -56,13 +55,6 @@ def digest_of_model(folder: Path, library: str, configs: Sequence[str], weights_
 def weights_in(folder: Path) -> list[Path]:
     """Weights files, sorted by name."""
     return sorted(path for path in folder.iterdir() if path.suffix in WEIGHT_SUFFIXES)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint to append to an unknown name: the ``known`` names most similar to it, or ""."""
-    lower = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
-    return f" (did you mean {' or '.join(lower[each] for each in found)}?)" if found else ""
 
 
 def cached_folder(repository: str) -> Path | None:

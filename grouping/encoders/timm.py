@@ -11,12 +11,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triptych.errors import SetupError
+from triptych.errors import SetupError, did_you_mean
 from triptych.grouping.embedding.preprocess import InputShape, ResizeMode, supported_filter
 from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import (
     cached_folder,
-    did_you_mean,
     digest_of_model,
     is_folder_name,
     require_hub,

@@ -33,7 +33,7 @@ def test_an_encoder_is_loaded_without_the_compiler(tiny_clip: Path) -> None:
 
 NEEDS_THE_COMPILER = """
 import sys
-from triptych.grouping.encoders.library_import import import_library
+from triptych.grouping.encoders.choice import import_library
 
 import_library("asks_for_more")
 print("asks_for_more" in sys.modules)

@@ -21,8 +21,8 @@ from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_each
 from triptych.grouping.sets.groups import GroupConstraint
 from triptych.grouping.sets.image_table import ImageTable
-from triptych.grouping.sets.packing import drawn_size
-from triptych.records import ImageSet, SetKind, set_id
+from triptych.grouping.sets.packing import drawn_size, new_set
+from triptych.records import ImageSet, SetKind
 from triptych.runs.sampling import hash64
 
 DRAWN_AT_ONCE = 32
@@ -150,13 +150,4 @@ class SetMixer:
     def _make_set(self, members: list[int], kind: SetKind, odd: str) -> ImageSet:
         cosines = cosines_with_each(self._vectors, members, np.array(members, np.int64))
         pairs = cosines[np.triu_indices(len(members), k=1)]
-        keys = tuple(self._table.keys[image] for image in members)
-        return ImageSet(
-            id=set_id(keys),
-            keys=keys,
-            content=self._table.content_of(members),
-            min_cosine_similarity=round(float(pairs.min()), 6),
-            mean_cosine_similarity=round(float(pairs.mean()), 6),
-            kind=kind,
-            odd=odd,
-        )
+        return new_set(self._table, members, pairs, kind=kind, odd=odd)

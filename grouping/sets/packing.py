@@ -26,7 +26,7 @@ from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.pairs import Graph, Pairs
 from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress, Silent, Task
-from triptych.records import ImageSet, set_id
+from triptych.records import ImageSet, SetKind, set_id
 from triptych.runs.sampling import hash64
 
 CROWDING_POWER = 0.8
@@ -169,13 +169,28 @@ class _GreedyPacking:
         while left:
             order.append(max(sorted(left), key=lambda at: cosines[order[-1], at]))
             left.remove(order[-1])
-        ordered = [members[at] for at in order]
-        keys = tuple(self._table.keys[image] for image in ordered)
-        return ImageSet(
-            id=set_id(keys),
-            keys=keys,
-            content=self._table.content_of(ordered),
-            min_cosine_similarity=round(float(pairs.min()), 6),
-            mean_cosine_similarity=round(float(pairs.mean()), 6),
-            likeness=round(float((1 - (1 - pairs) * stretch[one] * stretch[other]).min()), 6),
-        )
+        likeness = round(float((1 - (1 - pairs) * stretch[one] * stretch[other]).min()), 6)
+        return new_set(self._table, [members[at] for at in order], pairs, likeness=likeness)
+
+
+def new_set(
+    table: ImageTable,
+    members: list[int],
+    pairs: NDArray[np.float32],
+    *,
+    likeness: float | None = None,
+    kind: SetKind = "related",
+    odd: str = "",
+) -> ImageSet:
+    """The set of ``members``, in their order; ``pairs`` are the cosines of all pairs."""
+    keys = tuple(table.keys[image] for image in members)
+    return ImageSet(
+        id=set_id(keys),
+        keys=keys,
+        content=table.content_of(members),
+        min_cosine_similarity=round(float(pairs.min()), 6),
+        mean_cosine_similarity=round(float(pairs.mean()), 6),
+        likeness=likeness,
+        kind=kind,
+        odd=odd,
+    )

@@ -250,10 +250,12 @@ def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[Capt
     scores = [0.0] * len(captions)
     try:
         for at, caption in enumerate(captions):
-            if not needles or not needles.isdisjoint(caption.needles or ()):
-                scores[at] = float(measure(caption))
-                if not math.isfinite(scores[at]):
-                    raise ValueError(f"it returned {scores[at]}")
+            if needles and needles.isdisjoint(caption.needles or ()):
+                continue
+            if score := float(measure(caption)):
+                if not math.isfinite(score):
+                    raise ValueError(f"it returned {score}")
+                scores[at] = score
     except Exception as error:
         raise SetupError(
             f"rule {rule.name} failed on caption {block[at].id} ({type(error).__name__}: {error});"

@@ -30,7 +30,7 @@ _SEES = "(?:can |could |will |first |then |also )*(?:see|find|notice|look)"
 """In free prose people write "you can see a lake"."""
 
 _EN_TALK = Phrases(rf"""
-    {_I_NEEDLES} :: (?<![\w.'’&-])(?<!image )i (?!love |and |in |is |of |on |to )[a-z]
+    {_I_NEEDLES} :: i (?<![\w.'’&-]i )(?<!image i )(?!love |and |in |is |of |on |to )[a-z]
     i'm|i’m|i'd|i’d|i'll|i’ll|i've|i’ve|my |let me|for me :: \b(?:i['’](?:m|d|ll|ve)|my|(?:let|for) me)\b
     you :: (?<!thank )(?<!love )\byou\b(?! {_SEES})|\b(?:thank|as) you\b|\byours?\b
     let's|let’s|let us :: \blet(?:['’]s| us)\b
@@ -48,7 +48,7 @@ _EN_TALK = Phrases(rf"""
     {_ANSWERS} :: \b(?:this|the|the above|the previous) (?:\w+ )?{_ANSWER} (?:above |below |provided |given )?{_SAYS_OF_IT}
     ~ {_ANSWERS} :: \b(?:below|following|above) is (?:[\w-]+ ){{0,5}}?{_ANSWER}|\bfollowing (?:is )?(?:a |the )?{_ANSWER}
     describe|write|provide|give|generate|tell me :: ^(?:please )?(?:describe|write|provide|give|generate|tell me about) (?:[\w-]+ ){{0,5}}?(?:{_ANSWERS}|{_IMAGE})\b
-    note|disclaimer|remark|important|source:|word|credit|photo by :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark|source|(?:total )?words?(?: count)?|(?:{_IMAGE} )?credits?)\s*:|[.!]\s*{_IMAGE} by [^.]{{3,60}}[.]?$|\bnote that (?:this|the)
+    note:|note that|disclaimer|remark:|important:|source:|word count|words:|credit|photo by|image by|picture by :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark|source|(?:total )?words?(?: count)?|(?:{_IMAGE} )?credits?)\s*:|[.!]\s*{_IMAGE} by [^.]{{3,60}}[.]?$|\bnote that (?:this|the)
     ~ http :: https?://
     generated|concludes|translat :: \bconcludes (?:the|this) {_ANSWER}\b|(?:^|[.!?]\s*)(?:(?:this |the )?{_ANSWER} (?:was |is )?)?generated (?:by|with)\b|(?:^|[(.!?]\s*)(?:(?:english|chinese) )?translat(?:ion|ed)(?: \w+){{0,4}}\s*:
 """)

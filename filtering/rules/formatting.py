@@ -143,6 +143,11 @@ _LATER_LABEL = re.compile(
     re.IGNORECASE,
 )
 """Labels that may also follow the text."""
+_LABEL_WORDS = frozenset(
+    "key word|keyword|tag|caption|description|summary|answer|关键词|关键字|标签|内容|描述|答案|总结".split(
+        "|"
+    )
+)
 
 _FIELD = re.compile(r"(?:\A|[.;。；\n])\s{0,3}([^\W\d_]{2,14}) ?[:：]")
 MIN_FIELDS = 3
@@ -179,7 +184,9 @@ def markup(caption: CaptionText) -> float:
     if not found.isdisjoint(_TWICE_MARKS) and _count(_TWICE, unquoted) > 1:
         return 1.0
     is_list = not found.isdisjoint(_LIST_MARKS) and _is_list(caption)
-    return float(is_list or _has_labels(caption, text) or _is_keywords(caption))
+    return float(
+        is_list or _has_labels(caption, text, not found.isdisjoint(_LABEL_WORDS)) or _is_keywords(caption)
+    )
 
 
 def _is_list(caption: CaptionText) -> bool:
@@ -210,7 +217,7 @@ def _is_keywords(caption: CaptionText) -> bool:
     return MIN_KEYWORDS <= count < MAX_WORDS_PER_KEYWORD * caption.language.units_per_english_word * marks
 
 
-def _has_labels(caption: CaptionText, text: str) -> bool:
+def _has_labels(caption: CaptionText, text: str, may_follow: bool) -> bool:
     """Whether it begins with a heading, or contains a label."""
     if ":" not in text and "：" not in text and "【" not in text:
         return False
@@ -218,7 +225,7 @@ def _has_labels(caption: CaptionText, text: str) -> bool:
         _NUMBER_OF_ONE.match(text) or len(set(_FIELD.findall(caption.unquoted[:LONGEST_READ]))) >= MIN_FIELDS
     ):
         return True
-    return bool(_LABEL.match(text) or _count(_LATER_LABEL, caption.unquoted[:LONGEST_READ]))
+    return bool(_LABEL.match(text) or (may_follow and _count(_LATER_LABEL, caption.unquoted[:LONGEST_READ])))
 
 
 MULTI_PARAGRAPH = Rule(
@@ -232,7 +239,9 @@ MARKUP = Rule(
     measure=markup,
     threshold=0.0,
     version=10,
-    needles=_LIST_MARKS.union(_JSON_MARKS, _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS)),
+    needles=_LIST_MARKS.union(
+        _LABEL_WORDS, _JSON_MARKS, _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS)
+    ),
     needs_needle=False,  # headings have none
     likely_cause="a prompt that doesn't ask for plain prose",
 )

@@ -30,14 +30,14 @@ MAX_TAGS = 20
 
 _BAD_CHARACTER = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc"
-    "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�]|(?<=\\w)Ġ"
+    "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�]|Ġ(?<=\\wĠ)"
 )
 """Control, format, private, surrogate and replacement characters, and the space markers of two tokenizers."""
 _WRONGLY_DECODED = re.compile(
     "Ã[\x80-\xbf‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]"
     "|[åäæçèé](?:[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ][\x80-\xbf“”‘’™–—ˆ‰€‚ƒ„†‡Š‹Œ›œžŸ˜•]"
     "|[“”‘’™–—˜•][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ])"
-    r"|[a-z](?:\?(?:s|t|re|ll|ve)|â(?:s|re|ll|ve))\b|锟斤拷?|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
+    r"|\?(?<=[a-z]\?)(?:s|t|re|ll|ve)\b|â(?<=[a-z]â)(?:s|re|ll|ve)\b|锟斤拷?|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
 )
 """UTF-8 decoded as Latin-1 or Windows-1252, and the commonest words decoded as GBK."""
 

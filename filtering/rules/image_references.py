@@ -227,8 +227,14 @@ def missing_images(caption: CaptionText) -> float:
     return float(caption.image_count - 1) if text and mentions_only_one(text, caption.language.code) else 0.0
 
 
+_NOUNS = frozenset({"image", "picture", "photo", "图", "照片", "画面"})
+"""A caption of one image that names another has one of these needles."""
+
+
 def unknown_images(caption: CaptionText) -> float:
     """How many nonexistent images the caption names, outside quotation marks."""
+    if not caption.is_multi and caption.naming is None and not caption.present_needles(_NOUNS):
+        return 0.0
     text, naming, count = _prose(caption), caption.naming, caption.image_count
     kinds = ("counted",) if naming else ("named", "counted") if caption.is_multi else ("numbered",)
     found = beyond_last(text, caption.language.code, count, *kinds) if text else set[int]()
@@ -272,6 +278,8 @@ UNKNOWN_IMAGE = Rule(
     measure=unknown_images,
     threshold=0.0,
     version=2,
+    needles=_NOUNS,
+    needs_needle=False,  # a prompt may name a set's images with other words
     likely_cause="the model counts images from 0, or was shown fewer than it was told",
 )
 UNNAMED_IMAGE = Rule(

@@ -143,8 +143,9 @@ def _repeats(units: Sequence[str], unit_bytes: bytes, length: int, times: int = 
     """Where a stretch of ``length`` begins that has occurred at least ``times`` before, with the start of the
     occurrence ``times`` before it: pairs of an earlier and a later start."""
     hashes = _hashes(unit_bytes, length)
-    in_order = np.sort(hashes)
-    same = np.flatnonzero(in_order[times:] == in_order[:-times])
+    in_order = hashes.copy()
+    in_order.sort()  # for so few numbers, methods are faster than numpy's functions
+    (same,) = (in_order[times:] == in_order[:-times]).nonzero()
     if not len(same):
         return []
     order = hashes.argsort(kind="stable")

@@ -53,10 +53,8 @@ class JobPace(msgspec.Struct, frozen=True, kw_only=True):
     left: int | None
     """Planned captions that are still missing; None if they can't be counted."""
     left_hours: float | None
-    sampled: bool
-    """Whether only a sample is planned."""
     without_sample: int | None
-    """How many captions the job has without --sample."""
+    """If only a sample is planned: how many captions the job has without --sample."""
     without_sample_hours: float | None
     """How long all of them take at this pace."""
 
@@ -129,7 +127,9 @@ def job_paces(run: Run, ledger: Ledger) -> dict[str, JobPace]:
             continue
         percentiles = {f"p{share * 100:.0f}": figures.latency_s(share) for share in (0.5, 0.95, 0.99)}
         left = ledger.jobs[job.name].pending
-        everything = _without_sample(run, ledger, job)
+        everything = _count_without_sample(run, ledger, job)
+        if everything is not None and everything <= (ledger.jobs[job.name].planned or 0):
+            everything = None
         found[job.name] = JobPace(
             captions=figures.made,
             seconds=figures.seconds,
@@ -143,7 +143,6 @@ def job_paces(run: Run, ledger: Ledger) -> dict[str, JobPace]:
             asked_again=figures.asked_again,
             left=left,
             left_hours=None if left is None else left / figures.rate / 3600,
-            sampled=everything is not None and everything > (ledger.jobs[job.name].planned or 0),
             without_sample=everything,
             without_sample_hours=None if everything is None else everything / figures.rate / 3600,
         )
@@ -165,7 +164,7 @@ def pace_lines(paces: dict[str, JobPace]) -> Iterator[str]:
         )
         if pace.left and pace.left_hours is not None:
             yield f"  {pace.left:,} captions left: {_duration(pace.left_hours)} at this pace"
-        if pace.sampled and pace.without_sample is not None and pace.without_sample_hours is not None:
+        if pace.without_sample is not None and pace.without_sample_hours is not None:
             not_full = pace.engine_busy_share < FULL_SHARE
             yield (
                 f"  with this set-up all {pace.without_sample:,} captions of {job} take"
@@ -174,7 +173,7 @@ def pace_lines(paces: dict[str, JobPace]) -> Iterator[str]:
             )
 
 
-def _without_sample(run: Run, ledger: Ledger, job: Job) -> int | None:
+def _count_without_sample(run: Run, ledger: Ledger, job: Job) -> int | None:
     images = ledger.images
     if job.is_multi:
         count = images.sets

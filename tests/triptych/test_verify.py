@@ -99,3 +99,9 @@ def test_a_run_of_stored_embeddings_passes(triptych: Command, tmp_path: Path) ->
 
     assert 0 == triptych("verify", tmp_path / "run").exit_code
     assert 0 == triptych("verify", tmp_path / "run", "--image-root", tmp_path).exit_code
+
+
+def test_a_number_of_images_that_is_none_is_a_usage_error(triptych: Command, tmp_path: Path) -> None:
+    outcome = triptych("verify", tmp_path, "--images", "-1")
+
+    assert (2, "triptych: --images -1: expected a number or all\n") == (outcome.exit_code, outcome.stderr)

@@ -3,7 +3,6 @@ ones."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +70,7 @@ def _lines(rows: Sequence[GenerationRow]) -> Iterator[str]:
     for row in rows:
         yield (
             f"{row.job:<14} {row.generation:<12} {row.begun[:16].replace('T', ' '):<17} {row.captions:>12,}"
-            f" {row.failures:>9,} {row.size_bytes:>15,}{'  counts' if row.counts else ''}"
+            f" {row.failures:>9,} {row.size_bytes:>15,}{'  in use' if row.counts else ''}"
         )
         yield f"{'':<14} {row.what}"
         for line in row.differences:
@@ -92,13 +91,9 @@ def _prune(folder: Path, *, yes: bool) -> None:
             return
         echo(*(_lines(old) if old else ()), *map(_embeddings_line, others))
         if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("there is no terminal to confirm on: add --yes to remove this")
             total, damaged = sum(row.captions for row in old), sum(row.damaged for row in old)
             lines = f" ({damaged:,} more lines are damaged)" if damaged else ""
-            click.confirm(
-                f"Remove these {total:,} captions{lines} and {len(others)} embeddings for good?", abort=True
-            )
+            options.confirm(f"Remove these {total:,} captions{lines} and {len(others)} embeddings for good?")
         for row in old:
             remove_generation(opened.folder, row.job, row.generation)
         for other in others:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,12 @@ import click
 
 from triptych.cli import options
 from triptych.cli.flags import flags_of
-from triptych.cli.stages import one_stage
+from triptych.cli.stages import print_result
 from triptych.progress import for_stderr
 from triptych.terminal import echo
 
 if TYPE_CHECKING:
+    from triptych.export.stage import DryRun
     from triptych.runs.folder import StageName
 
 
@@ -40,28 +40,23 @@ def export(
     Captions that the filter kept are written to RUN/export, as rows that trainers load: InternVL's, LLaVA's
     and others. --to writes another export beside it.
     """
+    from triptych.opening import open_run
+
     flags = flags_of(**given)
     own_keys = [key for key in flags if to and key.startswith("export.")]
     own = {key.removeprefix("export."): flags.pop(key) for key in own_keys}
-    if dry_run:
-        _show_export_plan(folder, config_file, flags, fresh, to, own)
-    else:
-        one_stage(folder, config_file, flags, fresh, lambda opened: opened.export(to, **own), "report")
+    with open_run(
+        folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=dry_run
+    ) as opened:
+        if dry_run:
+            opened.folder.fresh_stages |= set(fresh)
+            _show_plan(opened.try_export(to, **own))
+        else:
+            opened.make_again(fresh)
+            print_result(opened, opened.export(to, **own), "report")
 
 
-def _show_export_plan(
-    folder: Path,
-    config_file: Path | None,
-    flags: dict[str, object],
-    fresh: Sequence[StageName],
-    to: str,
-    own: dict[str, object],
-) -> None:
-    from triptych.opening import open_run
-
-    opened = open_run(folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=True)
-    opened.folder.fresh_stages |= set(fresh)
-    found = opened.try_export(to, **own)
+def _show_plan(found: DryRun) -> None:
     echo(f"Would write to {found.folder}:")
     for file in found.files:
         echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")

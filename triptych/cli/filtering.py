@@ -10,7 +10,7 @@ import click
 
 from triptych.cli import options
 from triptych.cli.flags import flags_of
-from triptych.cli.stages import report
+from triptych.cli.stages import print_result
 from triptych.errors import SetupError, UsageError
 from triptych.progress import for_stderr
 from triptych.terminal import echo
@@ -102,7 +102,7 @@ def _filter_run(
             echo(*opened.filter_stage().count_lines())
         else:
             opened.make_again(fresh)
-            report(opened, opened.filter(), "export")
+            print_result(opened, opened.filter(), "export")
 
 
 def _filter_file(

@@ -92,7 +92,7 @@ def flags_of(
     no_tile_fit: bool = False,
     **given: object,
 ) -> dict[str, object]:
-    """Options as dotted config keys. ``given`` are options of CONFIG_KEYS."""
+    """Options as dotted config keys. ``given`` are options of CONFIG_KEYS; None and () mean left out."""
     flags = dict(map(parse_assignment, assignments))
     if servers:
         flags["captioning.server.urls"] = list(servers)
@@ -109,7 +109,9 @@ def flags_of(
     flags |= _image_columns(image_columns)
     if set_size is not None:
         flags["sets.min_images"], flags["sets.max_images"] = _least_and_most(set_size)
-    flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if value not in (None, ()):
+            flags[CONFIG_KEYS[name]] = list(value) if isinstance(value, tuple) else value
     return flags
 
 

@@ -111,27 +111,10 @@ def search(folder: Path, text: str, image: Path | None, sets: bool, count: int, 
         echo(*lines)
 
 
-class _HowMany(click.ParamType[int | None]):
-    """A number, or ``all``."""
-
-    name = "N|all"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> int | None:
-        text = str(value)
-        if text == "all":
-            return None
-        if not text.isdecimal():
-            self.fail(f"{text!r} is neither a number nor all", param, context)
-        return int(text)
-
-
 @click.command(epilog=options.example("triptych verify run --images all && echo all there"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @click.option(
     "--images",
-    type=_HowMany(),
     metavar="N|all",
     default="100",
     show_default=True,
@@ -145,9 +128,7 @@ class _HowMany(click.ParamType[int | None]):
 )
 @options.moved
 @options.as_json
-def verify(
-    folder: Path, images: int | None, image_root: Path | None, moved: tuple[str, ...], as_json: bool
-) -> None:
+def verify(folder: Path, images: str, image_root: Path | None, moved: tuple[str, ...], as_json: bool) -> None:
     """Check everything that a run wrote; exit 1 on any problem.
 
     Recounts the ledger, and checks the embeddings, the exported files against their checksums, every exported
@@ -157,10 +138,12 @@ def verify(
     from triptych.verify.images import ImageCheck
     from triptych.verify.run import verify_run
 
+    if images != "all" and not images.isdecimal():
+        raise UsageError(f"--images {images}: expected a number or all")
     remember_moves(folder, moved)
-    result = verify_run(
-        open_run(folder, progress=for_stderr(), read_only=True), ImageCheck(count=images, root=image_root)
-    )
+    opened = open_run(folder, progress=for_stderr(), read_only=True)
+    count = None if images == "all" else int(images)
+    result = verify_run(opened, ImageCheck(count=count, root=image_root))
     if as_json:
         echo_json(result)
     else:
@@ -194,9 +177,7 @@ def repair(folder: Path, dry_run: bool, yes: bool) -> None:
     if not damage or dry_run:
         return
     if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("there is no terminal to confirm on: add --yes to set it aside, or --dry-run")
-        click.confirm("Set it aside?", abort=True)
+        options.confirm("Set it aside?")
     with owned(folder):
         damage = find_damage(folder)
         aside = set_aside(folder, damage)

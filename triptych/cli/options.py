@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from triptych.captioning.engine_table import AUTO, ENGINES
+from triptych.errors import UsageError
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 from triptych.runs.folder import StageName
@@ -24,6 +26,13 @@ def example(line: str) -> str:
     return f"Example: {line}"
 
 
+def confirm(question: str) -> None:
+    """Ask, and end the command unless the answer is yes. Raises UsageError without a terminal."""
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to confirm on: add --yes")
+    click.confirm(question, abort=True)
+
+
 def _together(*options: Decorator) -> Decorator:
     """Several options as one decorator, in the order of the help."""
 
@@ -33,11 +42,6 @@ def _together(*options: Decorator) -> Decorator:
         return command
 
     return decorate
-
-
-def _given(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
-    """A repeatable option's values; None if it wasn't given, so that a config file's values stay."""
-    return list(values) or None
 
 
 def sources(*, required: bool) -> Decorator:
@@ -53,14 +57,12 @@ def sources(*, required: bool) -> Decorator:
         click.option(
             "--include",
             multiple=True,
-            callback=_given,
             metavar="PATTERN",
             help="Only files whose name or path below the source matches, such as '*.jpg'. Repeatable.",
         ),
         click.option(
             "--exclude",
             multiple=True,
-            callback=_given,
             metavar="PATTERN",
             help="Leave out files and folders whose name or path matches, such as thumbs. Repeatable.",
         ),
@@ -77,7 +79,6 @@ def sources(*, required: bool) -> Decorator:
 
 moved = click.option(
     "--moved",
-    "moved",
     multiple=True,
     metavar="OLD=NEW",
     help="Images moved from folder OLD to NEW. Stored in the run. Repeatable.",

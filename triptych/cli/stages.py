@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +109,7 @@ def group(
         progress=for_stderr(),
     ) as opened:
         opened.make_again((*fresh, "sets") if regroup and "sets" not in fresh else fresh)
-        report(opened, opened.group(), "caption" if sources else "")
+        print_result(opened, opened.group(), "caption" if sources else "")
     if not sources:
         hint(f"Next: triptych explain {shlex.quote(str(out))} KEY")
 
@@ -136,19 +136,17 @@ def caption(
     deleted: captions made with other settings stay (triptych captions).
     """
     from triptych.metrics_server import serve_metrics
+    from triptych.opening import open_run
 
     remember_moves(folder, moved)
     flags = flags_of(**given)
     names = define_jobs(jobs, flags)
-    with serve_metrics(metrics, folder):
-        one_stage(
-            folder,
-            config_file,
-            flags,
-            fresh,
-            lambda opened: opened.caption(jobs_in_languages(opened, names, languages)),
-            "filter",
-        )
+    with (
+        serve_metrics(metrics, folder),
+        open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened,
+    ):
+        opened.make_again(fresh)
+        print_result(opened, opened.caption(jobs_in_languages(opened, names, languages)), "filter")
 
 
 @click.command(epilog=options.example("triptych demo my-demo"))
@@ -200,7 +198,7 @@ def run_pipeline(
         out, sources, preset=preset, config_file=config_file, settings=flags, progress=for_stderr()
     ) as opened:
         opened.make_again(fresh)
-        report(opened, opened.run(jobs_in_languages(opened, jobs, languages)))
+        print_result(opened, opened.run(jobs_in_languages(opened, jobs, languages)))
         echo("", f"Files in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
             echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
@@ -222,22 +220,7 @@ def jobs_in_languages(opened: Run, names: Sequence[str], languages: Sequence[str
     return [job.name for job in jobs if job.language in languages]
 
 
-def one_stage(
-    folder: Path,
-    config_file: Path | None,
-    flags: dict[str, object],
-    fresh: Sequence[StageName],
-    work: Callable[[Run], StageResult],
-    then: str,
-) -> None:
-    from triptych.opening import open_run
-
-    with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
-        opened.make_again(fresh)
-        report(opened, work(opened), then)
-
-
-def report(opened: Run, result: StageResult, then: str = "") -> None:
+def print_result(opened: Run, result: StageResult, then: str = "") -> None:
     """Print a run's counts, whether there was nothing to do, and the next command."""
     from triptych.status import ledger_lines
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.image_captions import job_of_captions
+from triptych.captioning.image_fields import job_of_captions
 from triptych.captioning.tiling import JPEG_QUALITY
 from triptych.jobs import Job
 from triptych.runs.context import RunContext

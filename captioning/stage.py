@@ -31,8 +31,12 @@ from triptych.captioning.generation_choice import (
     generation_for_engine,
     refuse_other_engine,
 )
-from triptych.captioning.image_captions import ImageCaptions, refuse_without_captions
-from triptych.captioning.image_texts import ImageTexts, refuse_without_text_field
+from triptych.captioning.image_fields import (
+    ImageCaptions,
+    ImageTexts,
+    refuse_without_captions,
+    refuse_without_text_field,
+)
 from triptych.captioning.job_notes import JobNotes
 from triptych.captioning.journals import Interrupts, write_captions
 from triptych.captioning.metrics import LiveMetrics, as_notes, engine_status, expected_time, from_notes

@@ -30,8 +30,7 @@ from triptych.captioning.checking.questions import Question, checks_in, requests
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engine_choice import open_engine
-from triptych.captioning.image_captions import ImageCaptions
-from triptych.captioning.image_texts import ImageTexts
+from triptych.captioning.image_fields import ImageCaptions, ImageTexts
 from triptych.captioning.journals import RowsOf
 from triptych.captioning.metrics import JobMetrics, engine_status
 from triptych.captioning.request_builder import RequestBuilder

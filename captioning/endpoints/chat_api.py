@@ -16,8 +16,7 @@ from typing import Any
 
 import msgspec
 
-from triptych.captioning.endpoints.event_stream import decoded, decoded_events
-from triptych.captioning.endpoints.repeated_stream_text import without_repeated_text
+from triptych.captioning.endpoints.event_stream import decoded, decoded_events, without_repeated_text
 from triptych.captioning.endpoints.request_errors import (
     EXCERPT_CHARS,
     Refused,

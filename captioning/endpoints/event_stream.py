@@ -1,12 +1,15 @@
 """Decodes an answer's body: server-sent events, lines of JSON, or one JSON document.
 
-Comes in: the bytes of an answer. Goes out: its documents, in order. Tolerates gateways that forget blank
-lines, break lines, or split characters. Not its job: what a document means (see chat_api).
+Comes in: the bytes of an answer. Goes out: its documents, in order; their text, once. Tolerates gateways that
+forget blank lines, break lines or split characters, send the whole message after its pieces, send all pieces
+twice, or repeat in each piece all text so far. Not its job: what a document means (see chat_api), what a
+model itself repeats (see filtering).
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +18,10 @@ from typing import Any
 import msgspec
 
 from triptych.captioning.endpoints.request_errors import Transient, excerpt
+from triptych.captioning.thinking import without_thinking
+
+MIN_REPEATED_CHARS = 16
+"""A text of this length that comes again as a whole is a repetition, not a coincidence."""
 
 BOM = b"\xef\xbb\xbf"
 _DATA = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*(?:data:[ ]?)+|(?=\"?\[DONE\])", re.IGNORECASE)
@@ -81,3 +88,49 @@ def decoded(content: bytes) -> object | None:
             document = json.loads(content.decode("utf-8", "surrogateescape"), strict=False)
             return document
     return None
+
+
+def without_repeated_text(pieces: Sequence[str]) -> str:
+    """Join ``pieces``, without those that repeat all the text before them.
+
+    >>> pieces = ["A red kite ", "over a field."]
+    >>> without_repeated_text([*pieces, "A red kite over a field.", "A red kite over a field."])
+    'A red kite over a field.'
+    >>> without_repeated_text([*pieces, *pieces])
+    'A red kite over a field.'
+    """
+    trimmed = _without_blank_ends(pieces)
+    middle = len(trimmed) // 2
+    half = "".join(trimmed[:middle])
+    last = "".join(trimmed[-1:])
+    if _is_long(last):
+        before = "".join(_before_last(trimmed))
+        is_whole = last.strip() in (before.strip(), without_thinking(before).strip())
+        if not before or is_whole or _grows(trimmed):
+            return last
+    is_sent_twice = trimmed[:middle] == trimmed[middle:]
+    return half if is_sent_twice and _is_long(half) else "".join(pieces)
+
+
+def _without_blank_ends(pieces: Sequence[str]) -> list[str]:
+    with_text = [number for number, piece in enumerate(pieces) if piece.strip()]
+    return list(pieces[with_text[0] : with_text[-1] + 1]) if with_text else []
+
+
+def _before_last(pieces: Sequence[str]) -> list[str]:
+    """The pieces before the last one and its copies."""
+    rest = list(pieces)
+    while rest and rest[-1].strip() == pieces[-1].strip():
+        rest.pop()
+    return rest
+
+
+def _grows(pieces: Sequence[str]) -> bool:
+    """Whether each piece repeats all text so far."""
+    pairs = list(itertools.pairwise(pieces))
+    longer = sum(len(piece) > len(before) for before, piece in pairs)
+    return longer > 1 and all(piece.startswith(before) for before, piece in pairs)
+
+
+def _is_long(text: str) -> bool:
+    return len(text.strip()) >= MIN_REPEATED_CHARS

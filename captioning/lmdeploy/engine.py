@@ -21,8 +21,7 @@ from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.lmdeploy.command import groups_here, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.lmdeploy.server_log import ServerLog
-from triptych.captioning.lmdeploy.server_process import ServerProcess, reserved_ports
+from triptych.captioning.lmdeploy.server_process import ServerLog, ServerProcess, reserved_ports
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
 

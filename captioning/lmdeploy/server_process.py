@@ -1,4 +1,4 @@
-"""One `lmdeploy serve api_server` process: its port, start, health check, stop.
+"""One `lmdeploy serve api_server` process: its port, log, start, health check, stop.
 
 Comes in: a command line, an environment, a port that was reserved for it, a log. Goes out: a server at
 ``url``. It runs under a reaper (see process_reaper), so it ends with this process, however that ends. Not its
@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 from triptych.captioning.lmdeploy import process_reaper
-from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.errors import SetupError
 
 LOOPBACK = "127.0.0.1"
@@ -26,6 +28,15 @@ GRACE_S = 10.0
 """From SIGTERM to SIGKILL. A server with nothing to do ends in about a second; one that hangs never does."""
 
 HEALTH_TIMEOUT_S = 10.0
+
+KEPT_LOGS = 3
+"""Earlier logs that stay."""
+
+MAX_BYTES = 32 * 1024 * 1024
+"""A larger log is rotated: a server runs for days."""
+
+_TAIL_BYTES = 16 * 1024
+_SHOWN = 600
 
 
 class ServerProcess:
@@ -130,3 +141,44 @@ def _bound_socket(number: int, count: int) -> socket.socket:
         ) from None
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
     return bound
+
+
+class ServerLog:
+    """A server's log file, rotated at each start and when it grows too large. Earlier logs are kept beside
+    it: ``lmdeploy-0.1.log`` is the last one before ``lmdeploy-0.log``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self) -> BinaryIO:
+        """Rotate the logs, and open an empty one for appending."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._rotate_earlier()
+        if self.path.exists():
+            self.path.replace(self._earlier(1))
+        return self.path.open("ab")
+
+    def limit_size(self) -> None:
+        """Rotate the log if it is too large. The server keeps appending to the same file."""
+        if self.path.exists() and self.path.stat().st_size > MAX_BYTES:
+            self._rotate_earlier()
+            shutil.copyfile(self.path, self._earlier(1))
+            os.truncate(self.path, 0)
+
+    def tail(self) -> str:
+        """The last lines in one, at most a few hundred characters; empty for an empty log."""
+        if not self.path.exists():
+            return ""
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        words = " | ".join(" ".join(line.split()) for line in lines[-8:] if line.strip())
+        return words if len(words) <= _SHOWN else "..." + words[-_SHOWN:]
+
+    def _rotate_earlier(self) -> None:
+        for number in range(KEPT_LOGS - 1, 0, -1):
+            if self._earlier(number).exists():
+                self._earlier(number).replace(self._earlier(number + 1))
+
+    def _earlier(self, number: int) -> Path:
+        return self.path.with_suffix(f".{number}.log")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from triptych.captioning.endpoints.repeated_stream_text import without_repeated_text
+from triptych.captioning.endpoints.event_stream import without_repeated_text
 
 TEXT = "A red bird sits on a branch in the rain."
 PIECES = [TEXT[:5], TEXT[5:20], TEXT[20:]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from triptych.captioning.lmdeploy import server_log
-from triptych.captioning.lmdeploy.server_log import ServerLog
+from triptych.captioning.lmdeploy import server_process
+from triptych.captioning.lmdeploy.server_process import ServerLog
 
 
 def test_each_start_has_a_log_and_the_oldest_is_removed(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_each_start_has_a_log_and_the_oldest_is_removed(tmp_path: Path) -> None:
 
 def test_a_log_that_grows_too_large_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server continues to append to it."""
-    monkeypatch.setattr(server_log, "MAX_BYTES", 10)
+    monkeypatch.setattr(server_process, "MAX_BYTES", 10)
     log = ServerLog(tmp_path / "a.log")
     with log.begin() as file:
         file.write(b"much has been said\n")

@@ -16,8 +16,7 @@ from triptych.captioning.engines import RequestLimits
 from triptych.captioning.lmdeploy import command, supervisor
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
-from triptych.captioning.lmdeploy.server_log import ServerLog
-from triptych.captioning.lmdeploy.server_process import ServerProcess, reserved_ports
+from triptych.captioning.lmdeploy.server_process import ServerLog, ServerProcess, reserved_ports
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
 

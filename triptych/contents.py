@@ -149,7 +149,7 @@ class RunContents:
             raise UsageError(f"{folder} has no job {job!r}; it has {', '.join(manifest.jobs)}")
         for name, entry in manifest.files.items():
             if entry.job == job:
-                for line in CONTAINERS[manifest.file_type].read(folder / name):
+                for line in CONTAINERS[manifest.file_type].lines(folder / name):
                     yield msgspec.json.decode(line)
 
     def to_arrow(self, job: str) -> pyarrow.Table:

@@ -75,7 +75,7 @@ def check_export(run: RunFolder, progress: Progress) -> tuple[list[Check], list[
             names = ", ".join(name for name, _ in files)
             mismatches.append(f"{names} has rows of {job}, which is no job of the manifest")
             continue
-        checked = _JobCheck(run, manifest, job, [name for name, _ in files if name in intact])
+        checked = _JobCheck(run, manifest, job)
         with progress.task(f"check {job}", sum(entry.rows or 0 for _, entry in files), "rows") as task:
             for part, (name, entry) in enumerate(files):
                 if name not in intact:
@@ -121,9 +121,8 @@ def _check_files(run: RunFolder, manifest: Manifest, progress: Progress) -> tupl
 class _JobCheck:
     """Compares the files of one job with the kept captions of the run, part after part."""
 
-    def __init__(self, run: RunFolder, manifest: Manifest, job: str, files: Sequence[str]) -> None:
-        """``files`` are those that can be read."""
-        self._run, self._manifest, self._files = run, manifest, files
+    def __init__(self, run: RunFolder, manifest: Manifest, job: str) -> None:
+        self._run, self._manifest = run, manifest
         jobs = [
             Job(name=name, subject=each.subject, language=each.language)
             for name, each in manifest.jobs.items()
@@ -147,14 +146,14 @@ class _JobCheck:
 
     def mismatches(self, name: str, entry: FileEntry, part: int, of: int, task: Task) -> Iterator[str]:
         """The mismatches of a file and its rows; for the last part also missing rows."""
-        rows = 0
-        for line, images in zip(self._lines(name), self._images(name), strict=False):
+        rows, container = 0, CONTAINERS[self._manifest.file_type]
+        for line, images in container.read(self._run.export_folder / name):
             rows += 1
             if rows % _ROWS_A_TICK == 0:
                 task.advance(_ROWS_A_TICK)
             wanted = next(self._expected, None)
             yield from self._row(f"{name}, row {rows}", line, wanted)
-            if wanted is not None and images is not None:
+            if wanted is not None and container.holds_images:
                 yield from _content_mismatches(f"{name}, row {rows}", images, wanted)
         task.advance(rows % _ROWS_A_TICK)
         if part == of - 1 and (missing := sum(1 for _ in self._expected)):
@@ -189,14 +188,6 @@ class _JobCheck:
             found, right = getattr(row, name), getattr(expected, name)
             if found != right and not name.startswith("rejected"):  # the worse caption isn't derived
                 yield f"{where} ({wanted.id}): {name} {_differing(found, right)}"
-
-    def _lines(self, name: str) -> Iterator[bytes]:
-        return CONTAINERS[self._manifest.file_type].read(self._run.export_folder / name)
-
-    def _images(self, name: str) -> Iterator[Sequence[bytes] | None]:
-        """The images of each row; None where the file includes none."""
-        read = CONTAINERS[self._manifest.file_type].read_images
-        return itertools.repeat(None) if read is None else read(self._run.export_folder / name)
 
 
 def _content_mismatches(where: str, images: Sequence[bytes], wanted: ExpectedRow) -> Iterator[str]:

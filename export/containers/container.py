@@ -45,11 +45,12 @@ class ContainerSpec(NamedTuple):
 
     open: Callable[[Sink, type[msgspec.Struct]], Container]
     """Begin a container in an open file, for rows of a type."""
-    read: Callable[[Path], Iterator[bytes]]
-    """The rows of a file as JSON lines, in order. Raises OSError or ValueError where it is damaged."""
+    read: Callable[[Path], Iterator[tuple[bytes, Sequence[bytes]]]]
+    """The rows of a file as JSON lines, in order, each with the images that the file has of it. Raises
+    OSError or ValueError where it is damaged."""
     needs_pyarrow: bool = False
-    read_images: Callable[[Path], Iterator[Sequence[bytes]]] | None = None
-    """The images of each row, in order; None if the container includes none."""
+    holds_images: bool = False
+    """Whether the images are included in the file."""
     image_fields: Callable[[CaptionedFiles], Sequence[str]] | None = None
     """The names of a row's images for readers, where they depend on the images."""
     rows_a_file: int = 0
@@ -57,10 +58,9 @@ class ContainerSpec(NamedTuple):
     hint: str = ""
     """For the card: what is in the file."""
 
-    @property
-    def holds_images(self) -> bool:
-        """Whether the images are included in the file."""
-        return self.read_images is not None
+    def lines(self, path: Path) -> Iterator[bytes]:
+        """The rows of a file without images."""
+        return (line for line, _ in self.read(path))
 
 
 def pyarrow() -> Any:

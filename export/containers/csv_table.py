@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def _lines_of(row: dict[str, Any]) -> Iterator[list[object]]:
         yield [*(row | {LISTED: path}).values(), position]
 
 
-def _read(path: Path) -> Iterator[bytes]:
+def _read(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
     csv.field_size_limit(MAX_FIELD_BYTES)
     encoder = msgspec.json.Encoder()
     with path.open(encoding="utf-8", newline="") as file:
@@ -58,7 +58,7 @@ def _read(path: Path) -> Iterator[bytes]:
             for _, some in groupby(numbered, key=lambda each: each[0]):
                 lines = [line for _, line in some]
                 row = dict(lines[0]) | {LISTED: [line[LISTED] for line in lines]}
-                yield encoder.encode(row) + b"\n"
+                yield encoder.encode(row) + b"\n", ()
         except csv.Error as error:
             raise ValueError(f"{path.name}: {error}") from None
 

@@ -5,7 +5,7 @@ The array has a line for each row. The compressed bytes depend on pyarrow's vers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -50,26 +50,26 @@ class _JsonArray:
         self._file.write(b"\n]\n" if self._before == b",\n" else b"[]\n")
 
 
-def _read_plain(path: Path) -> Iterator[bytes]:
+def _read_plain(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
     with path.open("rb") as file:
-        yield from file
+        yield from ((line, ()) for line in file)
 
 
-def _read_zstd(path: Path) -> Iterator[bytes]:
+def _read_zstd(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
     with pyarrow().input_stream(str(path), compression="zstd") as stream:
         rest = b""
         while block := stream.read(1 << 20):
             *lines, rest = (rest + block).split(b"\n")
             for line in lines:
-                yield line + b"\n"
+                yield line + b"\n", ()
         if rest:
-            yield rest
+            yield rest, ()
 
 
-def _read_array(path: Path) -> Iterator[bytes]:
-    for line in _read_plain(path):
+def _read_array(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
+    for line, _ in _read_plain(path):
         if line not in (b"[\n", b"]\n", b"[]\n"):
-            yield line.removesuffix(b"\n").removesuffix(b",") + b"\n"
+            yield line.removesuffix(b"\n").removesuffix(b",") + b"\n", ()
 
 
 JSON_LINES = ContainerSpec(_JsonLines, _read_plain)

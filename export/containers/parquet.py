@@ -44,14 +44,14 @@ class _ParquetRows:
         self._writer.write_table(pyarrow().Table.from_pylist(rows, schema=self._schema))
 
 
-def _read(path: Path) -> Iterator[bytes]:
+def _read(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
     import pyarrow.parquet as pq
 
     encoder = msgspec.json.Encoder()
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS_A_GROUP):
             for row in batch.to_pylist():
-                yield encoder.encode(row) + b"\n"
+                yield encoder.encode(row) + b"\n", ()
 
 
 PARQUET = ContainerSpec(_ParquetRows, _read, needs_pyarrow=True)

@@ -75,35 +75,25 @@ def _schema_with_images(row_type: type[msgspec.Struct]) -> tuple[str, Any]:
     return field, schema.set(schema.names.index(field), column).with_metadata({"huggingface": features})
 
 
-def _read(path: Path) -> Iterator[bytes]:
-    encoder = msgspec.json.Encoder()
-    for row, field in _rows(path):
-        images = row[field]
-        paths = [each["path"] for each in images] if isinstance(images, list) else images["path"]
-        yield encoder.encode(row | {field: paths}) + b"\n"
-
-
-def _read_images(path: Path) -> Iterator[Sequence[bytes]]:
-    for row, field in _rows(path):
-        images = row[field] if isinstance(row[field], list) else [row[field]]
-        yield [each["bytes"] for each in images]
-
-
-def _rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def _read(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
     import pyarrow.parquet as pq
 
+    encoder = msgspec.json.Encoder()
     with pq.ParquetFile(path) as file:
         field = next(name for name in PATH_FIELDS if name in file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=64):
             for row in batch.to_pylist():
-                yield row, field
+                images = row[field] if isinstance(row[field], list) else [row[field]]
+                paths = [each["path"] for each in images]
+                line = encoder.encode(row | {field: paths if isinstance(row[field], list) else paths[0]})
+                yield line + b"\n", [each["bytes"] for each in images]
 
 
 PARQUET_IMAGES = ContainerSpec(
     _ParquetImages,
     _read,
     needs_pyarrow=True,
-    read_images=_read_images,
+    holds_images=True,
     rows_a_file=10_000,
     hint="Parquet with the images inside: the column of paths has `bytes` beside each `path`, and `datasets`"
     " decodes it.",

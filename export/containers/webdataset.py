@@ -58,18 +58,7 @@ def _suffix(image: bytes) -> str:
     return SUFFIXES.get(name, name.lower().replace(" ", "-"))
 
 
-def _read(path: Path) -> Iterator[bytes]:
-    for line, _ in _samples(path):
-        yield line + b"\n"
-
-
-def _read_images(path: Path) -> Iterator[Sequence[bytes]]:
-    for _, images in _samples(path):
-        yield images
-
-
-def _samples(path: Path) -> Iterator[tuple[bytes, list[bytes]]]:
-    """The row and images of each sample. Raises ValueError where the tar is damaged."""
+def _read(path: Path) -> Iterator[tuple[bytes, Sequence[bytes]]]:
     images: list[bytes] = []
     try:
         with tarfile.open(path, "r|") as tar:
@@ -78,7 +67,7 @@ def _samples(path: Path) -> Iterator[tuple[bytes, list[bytes]]]:
                 content = b"" if opened is None else opened.read()
                 suffix = member.name.rpartition(".")[2]
                 if suffix == "json":
-                    yield content, images
+                    yield content + b"\n", images
                     images = []
                 elif suffix != "txt":
                     images.append(content)
@@ -89,7 +78,7 @@ def _samples(path: Path) -> Iterator[tuple[bytes, list[bytes]]]:
 TAR = ContainerSpec(
     _Tar,
     _read,
-    read_images=_read_images,
+    holds_images=True,
     image_fields=_image_fields,
     rows_a_file=10_000,
     hint="WebDataset tars: sample `JOB-000000017` has the image as `.jpg`, `.png` and so on (those of a set"

@@ -1,6 +1,6 @@
 """The row formats, by name.
 
-To add one: a file with a class that has the methods of ``row_format.RowFormat``, a line here, and the row
+To add one: a file with a subclass of ``row_format.RowFormat``, a line here, and the row
 that its trainer documents in tests/export/formats/test_formats.py.
 """
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.export.formats.row_format import RowFormat, root_or_here
 from triptych.records import ImageRecord
 
 
@@ -30,7 +30,7 @@ class SetPredictionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     image: list[str]
 
 
-class CapEvalKit(FormatDefaults):
+class CapEvalKit(RowFormat):
     """``--format capevalkit``."""
 
     file_types = ("jsonl",)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.export.formats.row_format import RowFormat, root_or_here
 from triptych.prompts import message_parts
 from triptych.records import ImageRecord
 
@@ -40,7 +40,7 @@ class PartsRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     images: list[str]
 
 
-class ChatParts(FormatDefaults):
+class ChatParts(RowFormat):
     """``--format chat-parts``."""
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:

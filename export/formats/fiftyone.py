@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.export.formats.row_format import RowFormat, root_or_here
 from triptych.records import ImageRecord
 
 
@@ -23,7 +23,7 @@ class FiftyOneRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     caption: str
 
 
-class FiftyOne(FormatDefaults):
+class FiftyOne(RowFormat):
     """``--format fiftyone --file-type csv``."""
 
     file_types = ("csv",)

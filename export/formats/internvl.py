@@ -14,7 +14,7 @@ from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
-    FormatDefaults,
+    RowFormat,
     Turn,
     root_or_here,
 )
@@ -41,7 +41,7 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-class InternVL(FormatDefaults):
+class InternVL(RowFormat):
     """``--format internvl``, the default."""
 
     states_sizes = True

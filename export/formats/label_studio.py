@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from triptych.export.formats.row_format import FormatDefaults, root_or_here
+from triptych.export.formats.row_format import RowFormat, root_or_here
 from triptych.records import ImageRecord
 
 LABEL_CONFIG = (
@@ -60,7 +60,7 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     predictions: tuple[Prediction]
 
 
-class LabelStudio(FormatDefaults):
+class LabelStudio(RowFormat):
     """``--format label-studio --file-type json``."""
 
     file_types = ("json",)

@@ -14,7 +14,7 @@ from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
-    FormatDefaults,
+    RowFormat,
     Turn,
     root_or_here,
 )
@@ -37,7 +37,7 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-class Llava(FormatDefaults):
+class Llava(RowFormat):
     """``--format llava``."""
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:

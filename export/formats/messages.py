@@ -15,7 +15,7 @@ from triptych.export.conversation_text import tagged_question
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
-    FormatDefaults,
+    RowFormat,
     root_or_here,
 )
 from triptych.records import ImageRecord
@@ -36,7 +36,7 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     images: list[str]
 
 
-class _Messages(FormatDefaults):
+class _Messages(RowFormat):
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MessagesRow
 

@@ -19,7 +19,7 @@ from triptych.export.formats.messages import dataset_info
 from triptych.export.formats.row_format import (
     Companions,
     FilledFile,
-    FormatDefaults,
+    RowFormat,
     Turn,
     root_or_here,
 )
@@ -72,7 +72,7 @@ class TurnsPairRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     rejected_by: RejectedBy
 
 
-class Preference(FormatDefaults):
+class Preference(RowFormat):
     """``--format preference``: TRL's."""
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:

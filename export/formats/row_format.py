@@ -1,12 +1,12 @@
-"""The interface of row formats.
+"""The base class of row formats.
 
 Not its job: which formats there are (see formats), where rows are written (see containers).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -25,22 +25,17 @@ class FilledFile(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-class RowFormat(Protocol):
-    """The rows that a trainer or tool reads. A new one is a file with such a class, and a line in
-    ``formats``."""
+class RowFormat(ABC):
+    """The rows that a trainer or tool reads."""
 
-    @property
-    def trains(self) -> bool:
-        """Whether its rows are for training: they get extra columns (see extra_columns)."""
+    trains = True
+    """Whether its rows are for training: they get extra columns (see extra_columns)."""
+    file_types: tuple[str, ...] = ("jsonl", "jsonl.zst", "parquet", "images.parquet", "tar")
+    """The file types that its rows can be written to (see containers)."""
+    states_sizes = False
+    """Whether a row states the width and height of each image."""
 
-    @property
-    def file_types(self) -> tuple[str, ...]:
-        """The file types that its rows can be written to (see containers)."""
-
-    @property
-    def states_sizes(self) -> bool:
-        """Whether a row states the width and height of each image."""
-
+    @abstractmethod
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         """The type of a row: the fields that its loader documents, in this order.
 
@@ -48,6 +43,7 @@ class RowFormat(Protocol):
         optional fields and Structs of these.
         """
 
+    @abstractmethod
     def row(
         self, identifier: str, prompt: str, images: Sequence[ImageRecord], caption: str
     ) -> msgspec.Struct:
@@ -55,20 +51,11 @@ class RowFormat(Protocol):
 
     def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
         """Configuration files for the trainer. All file names begin with ``prefix``."""
+        return {}
 
+    @abstractmethod
     def hint(self, prefix: str, image_root: str) -> str:
         """For the card: how to use the rows, and where the image root goes."""
-
-
-class FormatDefaults:
-    """What most formats have in common: rows for trainers, without further files."""
-
-    trains = True
-    file_types: tuple[str, ...] = ("jsonl", "jsonl.zst", "parquet", "images.parquet", "tar")
-    states_sizes = False
-
-    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
-        return {}
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -19,7 +19,7 @@ def written(run: RunFolder, job: str, file_type: str) -> list[dict[str, Any]]:
     """The rows of ``job`` as stored in the file."""
     kind, language = job.split("_")
     (path,) = run.export_folder.glob(f"*_{kind}_image_{language}.{file_type}")
-    return [json.loads(line) for line in CONTAINERS[file_type].read(path)]
+    return [json.loads(line) for line in CONTAINERS[file_type].lines(path)]
 
 
 def without_nulls(value: Any) -> Any:

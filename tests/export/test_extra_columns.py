@@ -38,7 +38,7 @@ def contrast_run(judged_run: Callable[..., RunFolder]) -> RunFolder:
 
 def _rows(run: RunFolder, job: str) -> list[dict]:
     (path,) = [path for path in run.export_folder.iterdir() if path.name.endswith(f"_{job}")]
-    return [json.loads(line) for line in CONTAINERS[job.partition(".")[2]].read(path)]
+    return [json.loads(line) for line in CONTAINERS[job.partition(".")[2]].lines(path)]
 
 
 @pytest.mark.parametrize("file_type", ["jsonl", "jsonl.zst", "parquet"])

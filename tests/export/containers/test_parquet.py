@@ -47,7 +47,7 @@ def test_fields_of_every_type_are_read_back_as_they_were_written(tmp_path: Path)
     with RowsFile(tmp_path / "rows", "parquet", Row) as file:
         file.write(msgspec.json.Encoder().encode_lines(ROWS))
 
-    lines = CONTAINERS["parquet"].read(tmp_path / "rows")
+    lines = CONTAINERS["parquet"].lines(tmp_path / "rows")
 
     assert ROWS == [msgspec.json.decode(line, type=Row) for line in lines]
 

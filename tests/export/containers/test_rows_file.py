@@ -50,7 +50,7 @@ def test_rows_are_read_back_as_they_were_written(tmp_path: Path, file_type: str,
     rows = lines(count, file_type)
     write(tmp_path / "rows", file_type, [b"".join(rows[:5]), b"".join(rows[5:])])
 
-    assert rows == list(CONTAINERS[file_type].read(tmp_path / "rows"))
+    assert rows == list(CONTAINERS[file_type].lines(tmp_path / "rows"))
 
 
 @pytest.mark.parametrize("file_type", [name for name, each in CONTAINERS.items() if each.holds_images])
@@ -58,8 +58,8 @@ def test_images_are_read_back_as_they_were_written(tmp_path: Path, file_type: st
     """They are stored with their rows."""
     write(tmp_path / "rows", file_type, lines(100))
 
-    read = CONTAINERS[file_type].read_images
-    assert [[image(number)] for number in range(100)] == list(map(list, read(tmp_path / "rows")))
+    read = CONTAINERS[file_type].read(tmp_path / "rows")
+    assert [[image(number)] for number in range(100)] == [list(images) for _, images in read]
 
 
 @pytest.mark.parametrize("file_type", CONTAINERS)

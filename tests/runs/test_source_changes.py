@@ -248,6 +248,18 @@ def test_sources_with_none_of_the_images_are_refused(run: RunFolder, pile: Path,
         find_changes(run, open_sources([tmp_path / "other"]))
 
 
+def test_an_archive_may_be_gone_together_with_the_list_of_sources(run: RunFolder, pile: Path) -> None:
+    """Its records are marked as usual, and captioning finds a shard for each of them."""
+    write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
+    _embed(run, pile)
+    run.sources_file.unlink()
+    (pile / "a.tar").unlink()
+    _embed(run, pile)
+
+    assert [GONE] == _keys(run)["a/x.jpg"]
+    assert ["a", "files-00000"] == [shard.name for shard in with_gone_shards(run, open_sources([pile]))]
+
+
 def test_records_without_images_and_embeddings_are_removed(run: RunFolder, pile: Path) -> None:
     """Nothing could make those embeddings again: the next stage would miss them for ever."""
     _embed(run, pile)

@@ -19,7 +19,7 @@ from triptych.runs.loose_changes import LooseChanges
 from triptych.runs.missing_sources import GoneShard, ListedShard, gone_archives, listed_shards
 from triptych.runs.record_edits import Edits, as_back, as_gone, edits_of, write_edited
 from triptych.sources.image_format import has_decoder_now
-from triptych.sources.loose_files import LooseFiles, LooseShard
+from triptych.sources.loose_files import LooseFiles, LooseShard, is_loose_name
 from triptych.sources.regular_files import READ_ERROR
 from triptych.sources.shard import Shard
 
@@ -74,11 +74,16 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
     noted = list(listed_shards(run))
     batch = max((each.batch for each in noted), default=-1)
     batch += run.is_finished("embeddings") or not noted
-    archives = _Archives(run, {each.name: each for each in noted}, batch)
     there = [shard for shard in shards if not isinstance(shard, (LooseShard, GoneShard))]
+    names = {shard.name for shard in there}
+    # sources.jsonl may be lost: then a shard's name has to do for that of an archive that is gone as well
+    unnoted = {
+        name: ListedShard(name, name, "") for name in {*run.shards()} - names if not is_loose_name(name)
+    }
+    archives = _Archives(run, unnoted | {each.name: each for each in noted}, batch)
     for shard in there:
         archives.compare(shard)
-    archives.note_missing({shard.name for shard in there})
+    archives.note_missing(names)
     files = next((shard.loose for shard in shards if isinstance(shard, LooseShard)), LooseFiles({}, {}))
     loose = LooseChanges(run, files)
     known, still_there = loose.images + archives.known, loose.still_there + archives.still_there

@@ -90,7 +90,10 @@ def group(
     _check_names(names, {"keys": names, "content_hashes": hashes, "groups": groups}, len(rows))
     expect(config, SetsConfig | None, "config")
     config = config or SetsConfig()
-    _check_groups(groups, config)
+    if (groups is not None) != bool(config.together or config.apart):
+        raise UsageError(
+            "groups and the config's together or apart need each other; expected both, or neither"
+        )
     table = _image_table(unit_float16(rows), names, hashes)
     constraint = None
     if groups is not None:
@@ -105,13 +108,6 @@ def group(
         single=[key for key in table.keys if key not in placed],
         thresholds=grouped.thresholds,
     )
-
-
-def _check_groups(groups: Sequence[str] | None, config: SetsConfig) -> None:
-    if (groups is not None) != bool(config.together or config.apart):
-        raise UsageError(
-            "groups and the config's together or apart need each other; expected both, or neither"
-        )
 
 
 def _image_table(units: NDArray[np.float16], keys: Sequence[str], hashes: Sequence[str]) -> ImageTable:

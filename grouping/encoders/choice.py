@@ -7,9 +7,8 @@ failure to load becomes a one-line SetupError within seconds. Not its job: what 
 from __future__ import annotations
 
 import contextlib
-import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -80,8 +79,7 @@ def usable_devices(devices: Literal["auto"] | tuple[str, ...]) -> list[str]:
     """
     instead = "group embeddings that you have with `triptych group --embeddings PATH`"
     require("local", "torch", what="the image encoder", instead=instead)
-    with _garbage_collection_paused():
-        import torch
+    import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if devices == "auto":
@@ -112,9 +110,8 @@ def _placement(device: str, precision: Precision, cpu_threads: int) -> Placement
 def _load_or_explain(checkpoint: Checkpoint, load: Callable[[], T]) -> T:
     """Call ``load``. Whatever it raises becomes a one-line SetupError that names the model."""
     try:
-        with _garbage_collection_paused():
-            import_library(_family_of(checkpoint.model).library)
-            return load()
+        import_library(_family_of(checkpoint.model).library)
+        return load()
     except SetupError as error:
         raise SetupError(f"embedding model {checkpoint.model}: {error}") from None
     except ModuleNotFoundError as error:
@@ -160,15 +157,3 @@ def _stubs() -> dict[str, ModuleType]:
 def _no_op_decorator(function: Callable[..., Any] | None = None, *_: object, **__: object) -> Any:
     """Return ``function`` unchanged. Works with or without arguments, as ``disable`` does."""
     return _no_op_decorator if function is None else function
-
-
-@contextlib.contextmanager
-def _garbage_collection_paused() -> Iterator[None]:
-    """Makes imports a tenth faster, as the collector doesn't traverse their objects again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from tests.support.made_up import as_unit
 from triptych.cli import cli
 from triptych.errors import UsageError
-from triptych.grouping.embedding.stored_embeddings import have_direction, open_stored, unit_float16
-from triptych.grouping.embedding.stored_keys import read_keys
+from triptych.grouping.embedding.stored_embeddings import (
+    have_direction,
+    open_stored,
+    read_keys,
+    unit_float16,
+)
 from triptych.runs.folder import RunFolder
 
 

@@ -24,7 +24,7 @@ from triptych.grouping.sets.duplicates import Corpus, copies_by_bytes, find_dupl
 from triptych.grouping.sets.groups import GroupConstraint, neighbours_in_groups
 from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.incremental import PreviousGrouping, group_incrementally
-from triptych.grouping.sets.set_assembly import assemble_sets
+from triptych.grouping.sets.kinds import assemble_sets
 from triptych.grouping.sets.spacing import measure_spacing
 from triptych.grouping.sets.thresholds import Thresholds, choose_thresholds
 from triptych.progress import Progress

@@ -26,7 +26,7 @@ from triptych.grouping.sets.duplicates import (
     make_duplicate,
 )
 from triptych.grouping.sets.groups import GroupConstraint, neighbours_in_groups
-from triptych.grouping.sets.set_assembly import assemble_sets
+from triptych.grouping.sets.kinds import assemble_sets
 from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress
 from triptych.records import Duplicate, ImageSet

@@ -1,10 +1,10 @@
-"""Makes contrast sets (one odd image among related ones) and varied sets (images all unlike each other).
+"""Sets of the requested kinds: related, contrast (an odd image among related ones), varied (all unlike).
 
-Comes in: sets of related images, free images, the requested shares. Goes out: sets with those shares. A hash
+Comes in: neighbours of the images that are kept, the requested shares. Goes out: sets with these. A hash
 selects the related sets that get an odd image. Odd images and those of varied sets are drawn from the free
 images; an odd image may be at any position in its set. Shares refer to all sets: new sets make up for what
 kept sets lack. If too few free images are unlike enough, there are fewer such sets than requested. Not its
-job: related sets (see packing).
+job: how related sets are packed and selected (see packing, selection).
 """
 
 from __future__ import annotations
@@ -18,15 +18,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.grouping.config import SetsConfig
+from triptych.grouping.neighbours.self_join import Neighbours
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_each
+from triptych.grouping.sets.duplicates import Corpus
 from triptych.grouping.sets.groups import GroupConstraint
 from triptych.grouping.sets.image_table import ImageTable
-from triptych.grouping.sets.packing import drawn_size, new_set
+from triptych.grouping.sets.packing import drawn_size, new_set, pack_sets
+from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.selection import subsample
+from triptych.grouping.sets.thresholds import Thresholds
+from triptych.progress import Progress
 from triptych.records import ImageSet, SetKind
 from triptych.runs.sampling import hash64
 
 DRAWN_AT_ONCE = 32
 """Free images to consider for one set."""
+
+
+def assemble_sets(
+    corpus: Corpus,
+    neighbours: Neighbours,
+    free: NDArray[np.bool_],
+    thresholds: Thresholds,
+    config: SetsConfig,
+    progress: Progress,
+    groups: GroupConstraint | None = None,
+    kept: Sequence[ImageSet] = (),
+) -> list[ImageSet]:
+    """Sets of ``free`` images, ``bool[n]``, sorted by smallest key. Sets ``kept`` from before count towards
+    ``max_sets`` and the shares of kinds. With ``groups``, ``neighbours`` must be allowed to share a set.
+    """
+    table, lists = corpus.image_table, corpus.lists
+    pairs = pairs_from(neighbours, lists.vectors, thresholds.related, lists.searcher, free)
+    pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
+    sets = pack_sets(table, lists.vectors, pairs, thresholds, config, progress, groups)
+    if config.max_sets is None and not config.has_other_kinds:
+        return sets
+    number = {key: image for image, key in enumerate(table.keys)}
+    kept_kinds = Counter(each.kind for each in kept)
+    wanted = related_wanted(len(sets), kept_kinds, config)
+    if wanted < len(sets):
+        sets = subsample(sets, wanted, lambda key: int(lists.cell_of[number[key]]), config)
+    if not config.has_other_kinds:
+        return sets
+    left = free.copy()
+    left[[number[key] for each in sets for key in each.keys]] = False
+    mixer = SetMixer(table, lists.vectors, thresholds.unlike, config, groups, left, kept_kinds)
+    return mixer.mix(sets)
 
 
 def related_wanted(found: int, kept: Counter[SetKind], config: SetsConfig) -> int:

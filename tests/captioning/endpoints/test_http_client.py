@@ -68,6 +68,13 @@ def ask(url: str, *, limits: RequestLimits | None = None, **settings: Any) -> Co
         ("http://gpu1.cluster/v1", ".cluster", None),
         ("http://10.1.2.3/v1", "10.0.0.0/8,gpu", None),
         ("http://11.1.2.3/v1", "10.0.0.0/8,gpu", "http://proxy:3128"),
+        ("http://10.1.2.3/v1", "gpu 10.*", None),
+        ("http://gpu1.cluster/v1", "*.cluster", None),
+        ("http://gpu1:8000/v1", "gpu1:8000", None),
+        ("http://gpu1:8000/v1", "gpu1:8001,u1,pu1", "http://proxy:3128"),
+        ("http://GPU1/v1", "x, Gpu1", None),
+        ("http://gpu1/v1", "*", None),
+        ("http://[fd00::1]:80/v1", "[fd00::1]", None),
         ("http://127.0.0.1:8000/v1", "", None),
         ("http://localhost/v1", "", None),
         ("http://[::1]/v1", "", None),
@@ -85,6 +92,18 @@ def test_proxies_come_from_the_environment(
     monkeypatch.setenv("no_proxy", no_proxy)
 
     assert expected == proxy_for(url)
+
+
+@pytest.mark.parametrize("proxy", ["http://", "http://user:hunter-0815@proxy:abc", "http://proxy:99999"])
+def test_a_proxy_without_host_or_port_is_reported_in_one_line(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its password."""
+    monkeypatch.setenv("http_proxy", proxy)
+
+    with pytest.raises(SetupError, match=r"has no valid host and port; set http_proxy to") as raised:
+        proxy_for("http://gpu1/v1")
+    assert "hunter" not in str(raised.value)
 
 
 def test_a_proxy_of_another_kind_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

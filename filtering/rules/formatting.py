@@ -192,8 +192,8 @@ def markup(caption: CaptionText) -> float:
 def _is_list(caption: CaptionText) -> bool:
     """Whether a second item follows the first, and no sign or menu in the picture shows them. Circled numbers
     mean the images of a set, unless there are more of them than images or they have labels."""
-    text = caption.unquoted
-    for found in _FIRST_ITEM.finditer(text):
+    text = caption.unquoted[:LONGEST_READ]
+    for found in islice(_FIRST_ITEM.finditer(text), MAX_MATCHES):
         number, mark = found[1] or found[3], found[2] or found[4] or ""
         ends = r"[;；。.!！?？\n]" if mark in ".．" else r"[;；。.!！?？\n,，]"
         second = (

@@ -30,13 +30,9 @@ const beside = (() => {
     const sides = pair.swapped ? ["bad", "good"] : ["good", "bad"];  // "good" means that this run's caption is better
     const id = anchor("pair", `${pair.job}:${pair.key}`);
     const node = el("article.card.pair-card", { id });
-    const unit = { node, kind, key: pair.key, job: pair.job, drawn: "even", caption: null, item: `${kind}\n${pair.job}\n${pair.key}`, verdicts: sides };
+    const unit = addUnit(node, kind, pair.job, pair.key, "even", null, [...sides, "equal"]);
     const button = (verdict, label, key) => el("button", { type: "button", title: `${label} (${key})`, "aria-pressed": "false", onclick: () => review.judge(unit, verdict) }, label);
     unit.buttons = [button(sides[0], "first is better", "g"), button(sides[1], "second is better", "b"), button("equal", "equal", "=")];
-    unit.judges = [sides[0], sides[1], "equal"];
-    node.classList.add("unit");
-    node.addEventListener("pointerdown", () => review.go(units.indexOf(unit), false));
-    units.push(unit);
     pairUnits.push(unit);
     filters.describe(node, { jobs: [pair.job], rules: [], states: [], lengths: pair.texts.map((text) => text.length), pictures: pair.pictures });
     const names = pair.swapped ? [...shown.names].reverse() : shown.names;

@@ -34,7 +34,7 @@ const review = (() => {
     unit.node.classList.toggle("is-judged", verdict !== undefined);
     unit.node.classList.toggle("is-good", verdict === "good");
     unit.node.classList.toggle("is-bad", verdict === "bad");
-    unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(verdict === (unit.judges || ["good", "bad"])[i])));
+    unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(verdict === unit.judges[i])));
     if (!unit.caption) return;
     edits.show(unit, textOf(unit) || "");
     if (unit.kind !== unit.job) return;  // rejected captions have a reason already
@@ -44,7 +44,7 @@ const review = (() => {
   };
 
   const describe = () => {
-    const judgements = units.filter((unit) => !unit.judges).map((unit) => valid(unit.item)).filter(Boolean);
+    const judgements = units.filter((unit) => !unit.kind.startsWith("beside: ")).map((unit) => valid(unit.item)).filter(Boolean);
     const good = judgements.filter((each) => each.verdict === "good").length;
     bar.tally.replaceChildren(el("b.good", {}, `${good} good`), " ", el("b.bad", {}, `${judgements.length - good} bad`));
     beside.describe((unit) => valid(unit.item));
@@ -98,7 +98,7 @@ const review = (() => {
   };
   // `choice`: the index of the unit's button.
   const judgeCurrent = (choice, more) => onCurrent((unit) => {
-    const verdict = (unit.judges || ["good", "bad"])[choice];
+    const verdict = unit.judges[choice];
     if (!verdict) return;
     judge(unit, verdict, more);
     move(1);

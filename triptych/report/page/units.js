@@ -9,17 +9,23 @@ const question = (kind) => QUESTIONS.get(kind) ?? (kind.startsWith("beside: ") ?
 
 const units = [];
 
-// Makes `node` a unit; returns its buttons, to be placed inside. `caption` is null for units about images.
+// Makes `node` a unit. `caption` is null for units about images; `judges`: the verdicts of its buttons, in order.
+const addUnit = (node, kind, job, key, drawn, caption = null, judges = ["good", "bad"]) => {
+  const unit = { node, kind, job, key, drawn, caption, judges, item: `${kind}\n${job}\n${key}` };
+  node.classList.add("unit");
+  node.addEventListener("pointerdown", (event) => event.target.closest(".unit") === node && review.go(units.indexOf(unit), false));
+  units.push(unit);
+  return unit;
+};
+
+// Makes `node` a unit; returns its buttons, to be placed inside.
 const judged = (node, kind, key, drawn, caption = null) => {
-  const unit = { node, kind, key, job: caption?.job ?? "", drawn, caption, item: `${kind}\n${caption?.job ?? ""}\n${key}` };
+  const unit = addUnit(node, kind, caption?.job ?? "", key, drawn, caption);
   const button = (verdict, sign) => el(`button.judge.${verdict}`, {
     type: "button", title: `${verdict} (${verdict[0]})`, "aria-label": `${verdict}: ${question(kind)}`, "aria-pressed": "false",
     onclick: () => review.judge(unit, verdict),
   }, sign);
-  node.classList.add("unit");
-  node.addEventListener("pointerdown", (event) => event.target.closest(".unit") === node && review.go(units.indexOf(unit), false));
   unit.buttons = [button("good", "✓"), button("bad", "✗")];
-  units.push(unit);
   const pen = caption && el("button.judge", { type: "button", title: "edit (e)", "aria-label": "edit the caption", onclick: () => edits.open(unit) }, "✎");
   return el("span.judges", {}, pen, unit.buttons);
 };

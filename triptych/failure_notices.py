@@ -74,11 +74,11 @@ _EN = _vocabulary(
     1 identif|recogni|interpret|determin
     1 load|display|process|retriev|access|decod|parsed|parsing|render|fetch|read |not found|available|unavailable|unsupported|returned|received|arrive|come through|came through|review
     1 file|link|format |url |pixel|resolution|encod|base64|thumbnail|data
-    2 filter|server|service|system|connection|network|tool |assistant|language model|quota|subscription|premium|version
+    2 filter|server|service|connection|network|tool |assistant|language model|quota|subscription|premium|version
     2 policy|policies|guideline|moderat|complian|regulation|terms of|rules
     2 privacy|safety|sensitive|explicit|inappropriate|harmful|nudity|copyright|biometric|personal data|violat
     1 image|picture|photo|visual
-    1 content|context|information|details|subject|topic
+    1 content|context|information|system|subject|topic
     1 again|another|different|retry
     """,
     before=r"\b",

@@ -37,7 +37,7 @@ _EN_TALK = Phrases(rf"""
     we  :: \bwe (?:should|must|need|have to|could|can ?not|can['’]t|will|won['’]t|are (?:unable|asked|sorry)|apologi)
     language model|multimodal|captioning|vision|chatbot|artificial intelligence| ai |a.i. :: language model|\b(?:an? ai (?:model|assistant|system)|as an? (?:[\w-]+ ){{0,3}}?(?:ai|a\.i\.|(?:vision|multimodal|captioning) (?:model|system|assistant)|artificial intelligence|chatbot))\b
     feel free|happy to|glad to|hope  :: \bfeel free\b|\b(?:happy|glad) to (?:help|assist|describe|provide)|(?:^|[.!]\s*)hope (?:this|that|it)\b
-    sorry|apologi|regret|unfortunately :: \b(?:sorry|apologies),? (?:but|for)\b|\bregret\b.{{0,20}}\b(?:can|unable|not)|\bunfortunately,? (?:it is not|the {_IMAGE}|no (?:image|description)|there is no)
+    sorry|apologi|regret|unfortunately :: \b(?:sorry|apologies),? (?:but|for the)\b|\bregret\b.{{0,20}}\b(?:can|unable|not)|\bunfortunately,? (?:it is not|the {_IMAGE}|no (?:image|description)|there is no)
     sure|okay|ok!|ok,|ok.|ok:|great|certainly|absolutely|of course|understood|wait, :: (?:^|[.!]\s*)(?:sure(?: thing)?|ok(?:ay)?|great|certainly|absolutely|of course|understood|wait)\s*[!,.:—](?!\d)
     able to|cannot|can't|can’t|impossible to :: \b(?:unable|not able|cannot|can['’]t|impossible) (?:to )?(?:assist|comply|help with|fulfil|(?:view|see|describe|identify) (?:the|this|that|these|any) (?:{_IMAGE}|people|person))\b
     provided|given|attached|uploaded :: \bprovided (?:{_IMAGE}|description|text|caption|prompt)\b|\b(?:based on|in|from) the {_IMAGE} (?:provided|given|attached|uploaded)\b

@@ -13,6 +13,8 @@ from triptych.failure_notices import NEEDLES, failure_notices
         "Error: the input image exceeds the supported resolution and could not be processed.",
         "It is not possible to determine the content of the picture.",
         "Loading the image failed. Check the connection and try again.",
+        "This type of picture is restricted, and its contents are therefore not summarised.",
+        "The service is temporarily overloaded and the analysis of the picture was cancelled.",
         "It is not feasible to say what appears here, as the visual input arrived empty.",
         "Pictures of this nature are not described here. Consider another topic.",
         "The first image shows a tram, while the second one was blocked by a safety filter.",
@@ -44,6 +46,8 @@ def test_notices_of_moderation_loading_policy_and_services_are_recognised(text: 
     "text",
     [
         "A laptop screen shows a gray box that says the image could not be loaded.",
+        "The photo is out of focus, and details of the roof cannot be recognised.",
+        "The safety barrier is missing, and rust covers the system of pipes along the wall.",
         "A notice at the museum forbids photographs for reasons of privacy and policy.",
         "The inscription in the picture cannot be read, and the face of the statue is not visible.",
         "A truck has blocked the loading dock, and a damaged crate lies beside a file cabinet.",

@@ -173,7 +173,7 @@ def error_for(code: int, message: str, where: str, retry_after_s: float = 0.0) -
     if code == 401:  # 403 may be a gateway's verdict on an image
         return access_refused(code, message, where)
     if code == 429 and _NO_MONEY.search(message):
-        return SetupError(f"{answer}; settle that, or name another endpoint with --server")
+        return SetupError(f"{answer}; pay or raise the limit and run the same command again")
     if code == 429:
         return NotNow(answer, retry_after_s)
     if code == 413 or (code not in PASSING_STATUS | _NOT_ABOUT_SIZE and is_too_long(message)):

@@ -95,20 +95,12 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
     return True
 
 
-class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that an export would write."""
-
-    name: str
-    rows: int
-    size_bytes: int
-
-
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a dry run."""
 
     folder: Path
-    files: list[PlannedFile]
-    """Files with rows; the others add some kilobytes."""
+    files: Mapping[str, FileEntry]
+    """Files with rows, by name; the others add some kilobytes."""
     free_bytes: int
 
 
@@ -120,11 +112,7 @@ def try_export(context: RunContext, config: ExportConfig, sources: ListSources =
     refuse_lost_answers(run, [job.name for job in context.jobs])
     _refuse_foreign_files(run, run.run_file.stages.get(run.export_stage))
     written, _ = write_jobs(context, config, sources, lambda *_: Path(os.devnull))
-    files = [
-        PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes)
-        for one in written.values()
-        for name, entry in one.files.items()
-    ]
+    files = {name: entry for one in written.values() for name, entry in one.files.items()}
     return DryRun(folder=run.export_folder, files=files, free_bytes=shutil.disk_usage(run.path).free)
 
 

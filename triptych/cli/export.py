@@ -58,9 +58,9 @@ def export(
 
 def _show_plan(found: DryRun) -> None:
     echo(f"Would write to {found.folder}:")
-    for file in found.files:
-        echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
-    total = sum(file.size_bytes for file in found.files)
+    for name, file in found.files.items():
+        echo(f"  {name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
+    total = sum(file.size_bytes for file in found.files.values())
     echo(f"{total:,} bytes in total, plus a few kilobytes; {found.free_bytes:,} are free there.")
 
 

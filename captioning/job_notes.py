@@ -9,7 +9,7 @@ files of grouping haven't changed since. Not its job: counting (see backlog).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -69,6 +69,21 @@ class JobNotes:
         state = self._run.run_file.stages["captions"]
         state.settings, state.finished = stage_settings(self._run), False
         self.save()
+
+    def finish_switch(self, every_job: Sequence[Job]) -> None:
+        """Finish the stage after ``use`` if the generations in use have all captions: of each job that was
+        begun, or of its last sample."""
+        for name in self.unfinished(every_job):
+            job = next(each for each in every_job if each.name == name)
+            counts = Backlog(JobPlan(self._run, job)).counts
+            if counts.missing:
+                job = self._with_noted_limit(job)
+                counts = Backlog(JobPlan(self._run, job)).counts
+            self.end(job, counts)
+        if self.unfinished(every_job):
+            self.save()
+        else:
+            self._run.finish_stage("captions", self.values)
 
     def forget(self, jobs: Collection[str]) -> None:
         """Drop the counts of ``jobs``: they have to be counted again."""

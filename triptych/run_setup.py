@@ -148,7 +148,8 @@ class RunSetup(RunContents):
         """Switch a job to another generation of its captions, given by a prefix of its name. Returns its
         name.
 
-        Later stages are stale until they run again. Raises UsageError if there is no such generation.
+        Later stages are stale until they run again. They can if the generation is complete and was made with
+        the prompt of the settings. Raises UsageError if there is no such generation.
         """
         from triptych.captioning.job_notes import JobNotes
         from triptych.runs.generations import chosen_generation
@@ -159,6 +160,7 @@ class RunSetup(RunContents):
             notes = JobNotes(self.folder)
             notes.begin()
             notes.use({job: chosen.name})
+            notes.finish_switch(self.config.all_jobs())
         with contextlib.suppress(UsageError, SetupError):  # its job or model may not exist any more
             self._report_differences(chosen)
         return chosen.name

@@ -180,7 +180,7 @@ def test_generations_are_listed_selected_and_removed(triptych: Command, run: Pat
     )
     used = triptych("captions", run, "--use", f"single_en={old['generation'][:5]}")
     assert f"single_en uses {old['generation']} now" in used.stdout
-    assert_one_line(triptych("filter", run), 1, "captions are not finished")
+    assert_one_line(triptych("filter", run), 1, "made with prompt")
 
     assert_one_line(triptych("captions", run, "--prune"), 2, "--yes")
     removed = triptych("captions", run, "--prune", "--yes")
@@ -189,6 +189,23 @@ def test_generations_are_listed_selected_and_removed(triptych: Command, run: Pat
     left = json.loads(triptych("captions", run, "--json").stdout)
     assert [old["generation"]] == [row["generation"] for row in left if row["job"] == "single_en"]
     assert "Nothing to remove" in triptych("captions", run, "--prune").stdout
+
+
+def test_an_earlier_generation_is_filtered_and_exported_once_it_is_used(triptych: Command, run: Path) -> None:
+    """With the same prompt, a complete one needs no captioning, even after a sample of another."""
+    before = _exported(run)
+    longer = "--set=captioning.max_tokens_single=77"
+    triptych("caption", run, longer, "--fresh", "captions", "--job", "single_en", "--sample", "2")
+    listed = json.loads(triptych("captions", run, "--json").stdout)
+    (old,) = [row for row in listed if row["job"] == "single_en" and not row["counts"]]
+    used = triptych("captions", run, "--use", f"single_en={old['generation']}")
+
+    assert f"Next: triptych filter {run}" in used.stderr
+    assert 0 == triptych("filter", run).exit_code
+    assert 0 == triptych("export", run).exit_code
+    exported = _exported(run)
+    rows = {name: content for name, content in before.items() if name.endswith(".jsonl")}
+    assert rows == {name: exported[name] for name in rows}
 
 
 def test_a_damaged_line_hides_no_other_caption_of_its_journal(

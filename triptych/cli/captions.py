@@ -3,6 +3,7 @@ ones."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import click
 
 from triptych.cli import options
 from triptych.errors import UsageError
-from triptych.progress import for_stderr
+from triptych.progress import for_stderr, hint
 from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def captions(folder: Path, uses: tuple[str, ...], prune: bool, yes: bool, as_jso
     elif uses:
         with open_run(folder, progress=for_stderr()) as opened:
             for job, name in map(_job_and_name, uses):
-                echo(f"{job} uses {opened.use_captions(job, name)} now; `triptych run` updates the rest")
+                echo(f"{job} uses {opened.use_captions(job, name)} now")
+            hint(f"Next: triptych filter {shlex.quote(str(folder))}")
     else:
         rows = generation_rows(open_run(folder, read_only=True).folder)
         if as_json:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from triptych.grouping.embedding.pipeline import Encoder
     from triptych.grouping.embedding.preprocess import InputShape
+    from triptych.grouping.sets.groups import GroupConstraint
     from triptych.grouping.sets.image_table import ImageTable
     from triptych.grouping.sets.thresholds import Thresholds
 
@@ -82,7 +83,6 @@ def group(
     """
     from triptych.grouping.embedding.stored_embeddings import unit_float16
     from triptych.grouping.sets import group_images
-    from triptych.grouping.sets.groups import group_constraint
 
     rows = _checked_rows(embeddings)
     names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
@@ -95,12 +95,11 @@ def group(
             "groups and the config's together or apart need each other; expected both, or neither"
         )
     table = _image_table(unit_float16(rows), names, hashes)
-    constraint = None
-    if groups is not None:
-        group_of = dict(zip(names, groups, strict=True))
-        constraint = group_constraint([group_of[key] for key in table.keys], together=bool(config.together))
+    group_of = None if groups is None else dict(zip(names, groups, strict=True))
     with tempfile.TemporaryDirectory(prefix="triptych-group-") as scratch:
-        grouped = group_images(table, config, Path(scratch), Silent(), groups=constraint)
+        grouped = group_images(
+            table, config, Path(scratch), Silent(), groups=_constraint(table, group_of, config)
+        )
     placed = {key for each in grouped.sets for key in each.keys} | {each.key for each in grouped.duplicates}
     return Groups(
         sets=grouped.sets,
@@ -108,6 +107,16 @@ def group(
         single=[key for key in table.keys if key not in placed],
         thresholds=grouped.thresholds,
     )
+
+
+def _constraint(
+    table: ImageTable, group_of: Mapping[str, str] | None, config: SetsConfig
+) -> GroupConstraint | None:
+    from triptych.grouping.sets.groups import group_constraint
+
+    if group_of is None:
+        return None
+    return group_constraint([group_of[key] for key in table.keys], together=bool(config.together))
 
 
 def _image_table(units: NDArray[np.float16], keys: Sequence[str], hashes: Sequence[str]) -> ImageTable:

@@ -95,4 +95,4 @@ def _differences(generation: Generation | str, current: Generation | str) -> lis
         return []
     found = generation.differences(current.settings, current.engine)
     lines = [f"{key} = {own!r}, not {other!r}" for key, (own, other) in found.items()]
-    return lines or ["in nothing: it was made with the same settings"]
+    return lines or ["only in when it was begun"]

@@ -37,7 +37,7 @@ def test_a_machine_error_is_one_line_with_advice(error: Exception, words: str) -
     assert line is not None
     assert line.startswith(words)
     assert "\n" not in line
-    assert "run the same command" in line
+    assert "the same command resumes from here" in line
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ImportError("cannot import name x", path="/lib/x.py")])

@@ -77,10 +77,11 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
     there = [shard for shard in shards if not isinstance(shard, (LooseShard, GoneShard))]
     names = {shard.name for shard in there}
     # sources.jsonl may be lost: then a shard's name has to do for that of an archive that is gone as well
-    unnoted = {
-        name: ListedShard(name, name, "") for name in {*run.shards()} - names if not is_loose_name(name)
-    }
-    archives = _Archives(run, unnoted | {each.name: each for each in noted}, batch)
+    known = {each.name: each for each in noted}
+    for name in sorted({*run.shards()} - names - known.keys()):
+        if not is_loose_name(name):
+            known[name] = ListedShard(name, name, "")
+    archives = _Archives(run, known, batch)
     for shard in there:
         archives.compare(shard)
     archives.note_missing(names)

@@ -77,11 +77,11 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
     there = [shard for shard in shards if not isinstance(shard, (LooseShard, GoneShard))]
     names = {shard.name for shard in there}
     # sources.jsonl may be lost: then a shard's name has to do for that of an archive that is gone as well
-    known = {each.name: each for each in noted}
-    for name in sorted({*run.shards()} - names - known.keys()):
+    listed_before = {each.name: each for each in noted}
+    for name in sorted({*run.shards()} - names - listed_before.keys()):
         if not is_loose_name(name):
-            known[name] = ListedShard(name, name, "")
-    archives = _Archives(run, known, batch)
+            listed_before[name] = ListedShard(name, name, "")
+    archives = _Archives(run, listed_before, batch)
     for shard in there:
         archives.compare(shard)
     archives.note_missing(names)

@@ -290,5 +290,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """Why a caption may be bad."""
     live: bool = False
     """Whether the page is served: then it polls its server for the run's state, and sends it verdicts."""
+    has_samples: bool = True
+    """False while the server has none yet: then the page loads itself again once it has."""
     verdicts: list[HumanVerdict] = []
     """Verdicts that the server has stored."""

@@ -43,6 +43,7 @@ def content_without_samples(run: Run, why: str) -> Content:
         ledger=ledger,
         similarity=Similarity(related=None, duplicate=None, why="", histograms=[]),
         throughput=Throughput(stages=[], points=[], note=""),
+        has_samples=False,
     )
 
 

@@ -66,6 +66,19 @@ def test_captions_appear_with_their_pictures_while_the_run_continues(
     assert [] == trouble
 
 
+def test_samples_that_take_long_to_draw_appear_by_themselves(
+    page: sync_api.Page,
+    served: Callable[[Path], str],
+    own_run: Callable[[], tuple[RunFolder, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first page doesn't wait for them."""
+    monkeypatch.setattr("triptych.report.live.samples.WAITS_S", 0.0)
+    run, _ = own_run()
+    page.goto(served(run.path))
+    page.locator(".card").first.wait_for()
+
+
 def test_a_text_search_finds_images_with_the_runs_encoder(
     page: sync_api.Page, served: Callable[[Path], str], grouped: Path
 ) -> None:

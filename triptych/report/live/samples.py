@@ -21,7 +21,7 @@ WAITS_S = 5.0
 DRAWING_SHARE = 0.1
 """The largest share of the time that is spent on drawing."""
 
-_NONE_YET = "the run is being read for samples; load this page again to see them"
+_NONE_YET = "the run is being read for samples; they appear here by themselves"
 
 
 class Samples:
@@ -35,6 +35,11 @@ class Samples:
         self._trouble = ""
         self._took_s = 0.0
         self._next_at = 0.0
+
+    @property
+    def are_drawn(self) -> bool:
+        """Whether the next page has samples."""
+        return self._content is not None
 
     def content(self) -> Content:
         """The newest samples, if drawing them doesn't take too long; else the last ones."""

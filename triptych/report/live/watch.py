@@ -70,6 +70,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     failures: list[Arrival]
     trouble: str
     """Why the state can't be read; empty if it can."""
+    has_samples: bool = False
+    """Whether a new page would have samples."""
 
 
 class Watch:

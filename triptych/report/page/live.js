@@ -77,6 +77,7 @@ const live = (() => {
     try {
       if (!document.hidden) {
         const state = await ask("state", { after });
+        if (state.has_samples && !content.has_samples) location.reload();
         describe(state);
         arrivals.prepend(...state.captions.slice(-SHOWN).reverse().map(arrived));
         while (arrivals.childElementCount > SHOWN) arrivals.lastElementChild.remove();

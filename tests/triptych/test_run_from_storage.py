@@ -20,6 +20,8 @@ from tests.support.pile import write_file, write_tar
 from tests.support.s3 import BUCKET, CuttingProxy, files, uploaded, using
 from tests.support.small_run import encoded, picture
 from triptych.errors import SetupError, UsageError
+from triptych.report.live.pictures import Pictures
+from triptych.report.live.record_index import RecordIndex
 from triptych.runs.folder import RunFolder
 from triptych.sources import remote_storage
 from triptych.upload import push
@@ -114,6 +116,15 @@ def test_requests_to_models_are_the_same_as_from_disk(both: BothRuns) -> None:
     """Both prompts and pictures."""
     assert len(both.asked[0]) > 12
     assert both.asked[0] == both.asked[1]
+
+
+def test_the_live_report_reads_original_images_from_storage(both: BothRuns, s3_port: int) -> None:
+    """From a tar, a Parquet file and a folder there."""
+    with triptych.open_run(both.remote.path, read_only=True) as run, using(s3_port):
+        shown = Pictures(RecordIndex())
+        found = [shown.picture(run, each.key, None, None) for each in run.images()]
+
+    assert {image(number) for number in range(12)} == {each.content for each in found if each is not None}
 
 
 def test_cached_images_are_not_fetched_again(

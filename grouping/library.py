@@ -91,9 +91,7 @@ def group(
     expect(config, SetsConfig | None, "config")
     config = config or SetsConfig()
     if (groups is not None) != bool(config.together or config.apart):
-        raise UsageError(
-            "groups and the config's together or apart need each other; expected both, or neither"
-        )
+        raise UsageError("groups and the config's together or apart need each other; give both or neither")
     table = _image_table(unit_float16(rows), names, hashes)
     group_of = None if groups is None else dict(zip(names, groups, strict=True))
     with tempfile.TemporaryDirectory(prefix="triptych-group-") as scratch:

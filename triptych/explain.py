@@ -70,8 +70,8 @@ def _find_image(run: Run, key: str) -> tuple[str, ImageRecord]:
         return gone
     near = did_you_mean(key, (image.key for shard in shards[:1] for image in run.folder.images(shard)))
     raise UsageError(
-        f"no image {key} in {run.path}{near}; keys are listed in {run.path / 'images'}; a set is set_...,"
-        " a caption's JOB:KEY",
+        f"no image {key} in {run.path}{near}; keys are listed in {run.path / 'images'}; expected"
+        " one, the id of a set (set_...) or of a caption (JOB:KEY)",
         path=run.path,
     )
 

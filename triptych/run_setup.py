@@ -114,8 +114,21 @@ class RunSetup(RunContents):
 
         if self._shards is None:
             sources = without_gone_archives(self.folder, self._sources)
+            self._refuse_missing(sources)
             self._shards = open_sources(sources, self.config.input, self.folder.path / UNPACKED)
         return self._shards
+
+    def _refuse_missing(self, sources: Sequence[str]) -> None:
+        """Raises SetupError if a source from which the run has read images does not exist any more."""
+        from triptych.sources.listing import is_pattern
+
+        known = self.folder.run_file.config.get("sources")
+        for source in sources if self.folder.is_finished("embeddings") else ():
+            if isinstance(known, list) and source in known and not is_pattern(source) and not exists(source):
+                raise SetupError(
+                    f"source {source} does not exist any more; mount it again, or add --moved {source}=NEW"
+                    " if it is in NEW now"
+                )
 
     def make_again(self, stages: Sequence[StageName]) -> None:
         """Make ``stages`` start over the next time they run, with any settings.

@@ -34,6 +34,19 @@ def test_a_missing_source_is_refused(triptych: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_source_that_is_gone_may_have_moved(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The error says how to name its new place."""
+    images, elsewhere = tmp_path / "images", tmp_path / "elsewhere"
+    shutil.copytree(few_images, images)
+    assert 0 == triptych("group", images, *DEMO, "--out", tmp_path / "run").exit_code
+    images.rename(elsewhere)
+
+    gone = triptych("caption", tmp_path / "run")
+
+    assert_one_line(gone, 1, f"{images} does not exist any more", f"add --moved {images}=NEW")
+    assert 0 == triptych("caption", tmp_path / "run", "--moved", f"{images}={elsewhere}").exit_code
+
+
 def test_a_source_without_images_is_refused(triptych: Command, tmp_path: Path) -> None:
     """An empty folder is a mistake, not an empty dataset."""
     (tmp_path / "empty").mkdir()

@@ -28,7 +28,7 @@ test: setup
 cluster: setup
 	$(BIN)/python -m pytest -m cluster tests/captioning/test_on_cluster.py tests/triptych/test_demo_on_cluster.py
 
-# Runs struck at every change that they make to their folder, by every kind of fault: an hour on one core, half on two.
+# Runs struck at every change that they make to their folder, by every kind of fault: half an hour on two cores.
 crash: setup
 	PRINT_ONLY=1 $(BIN)/python -m benchmarks.crash_points
 

@@ -13,7 +13,9 @@ import fnmatch
 import io
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from operator import attrgetter
+
+import msgspec
 
 from triptych.errors import UsageError
 from triptych.sources.file_names import EVERYTHING, FileKind, PathFilter, kind_by_name
@@ -32,7 +34,7 @@ EXPECTED = (
 )
 
 
-class Listed(NamedTuple):
+class Listed(msgspec.Struct, frozen=True):
     """A file at ``root/path``."""
 
     root: str
@@ -197,7 +199,8 @@ def _entries(folder: str) -> Sequence[FolderEntry]:
     if is_url(folder):
         return remote_entries(folder)
     with os.scandir(folder) as entries:
-        return sorted(FolderEntry(entry.name, _is_folder(entry)) for entry in entries)
+        found = [FolderEntry(entry.name, _is_folder(entry)) for entry in entries]
+    return sorted(found, key=attrgetter("name"))
 
 
 def _listed(root: str, path: str, unreadable: str | None = None) -> Listed:

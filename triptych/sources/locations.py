@@ -21,6 +21,8 @@ def absolute_source(source: str | Path) -> str:
 
 def shown_if_not_utf_8(name: str) -> str | None:
     """How to show a path that is not UTF-8: other bytes as ``\\xNN``. None if it is UTF-8."""
+    if name.isascii():  # the common case, and quick
+        return None
     try:
         name.encode()
     except UnicodeEncodeError:

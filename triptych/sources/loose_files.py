@@ -128,9 +128,9 @@ class LooseShard:
         """Of the files that can be images, computed once, with a stat for each file."""
         if not self._fingerprint:
             digest, images = hashlib.sha256(), 0
-            for at in self._range:
-                if self.loose.why_not(self.loose.keys[at]) is None:
-                    digest.update(f"{self.loose.keys[at]}\t{self.loose.size_and_time(at)[0]}\n".encode())
+            for at, key in zip(self._range, self.keys, strict=True):
+                if self.loose.why_not(key) is None:
+                    digest.update(f"{key}\t{self.loose.size_and_time(at)[0]}\n".encode())
                     images += 1
             self._fingerprint = f"{images} files\t{digest.hexdigest()}"
         return self._fingerprint

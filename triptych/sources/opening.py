@@ -79,6 +79,7 @@ class _FileCollector:
     def __init__(self, config: InputConfig, unpack_to: Path, *, several: bool) -> None:
         self._config, self._unpack_to = config, unpack_to
         self._filter = PathFilter(config.include, config.exclude)
+        self._has_filter = self._filter != EVERYTHING
         self._several = several
         self.roots: dict[str, str] = {}
         """Of loose files, by key."""
@@ -101,7 +102,7 @@ class _FileCollector:
         is_file = not is_folder(source)
         files = list_source(source, self._filter)
         may_be_remote = is_url(source) or source.lower().endswith(LIST_SUFFIXES)
-        for listed, kind in prefetch_map(_kind_of, files, is_slow=may_be_remote):
+        for listed, key, kind in prefetch_map(_kind_of, files, is_slow=may_be_remote):
             if listed.kind is FileKind.JUNK:
                 self.junk += 1
                 continue
@@ -110,13 +111,14 @@ class _FileCollector:
                 found.add(real)
                 if real in self._seen:
                     continue
-            self._add(listed, kind, is_source=is_file and listed.path == os.path.basename(source))
+            is_source = is_file and listed.path == os.path.basename(source)
+            self._add(listed, key, kind, is_source=is_source)
         self._seen |= found
 
-    def _add(self, listed: Listed, kind: SourceKind | str | None, *, is_source: bool) -> None:
+    def _add(self, listed: Listed, key: str, kind: SourceKind | str | None, *, is_source: bool) -> None:
         """Add one file. ``is_source``: it is a source itself."""
-        root, (key, _) = listed.root, usable_key(listed.path)
-        is_left_out = self._filter != EVERYTHING and self._filter.leaves_out(key)
+        root = listed.root
+        is_left_out = self._has_filter and self._filter.leaves_out(key)
         if isinstance(kind, SourceKind):
             if kind is PARQUET and is_left_out:  # its rows have no names to match
                 return
@@ -202,19 +204,19 @@ class _FileCollector:
                 _refuse_archive_overlap(self._archives[path][0], path, self.roots[images[at]], images[at])
 
 
-def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
-    """``listed`` and its kind of source (see source_kinds.recognise). Junk isn't opened."""
+def _kind_of(listed: Listed) -> tuple[Listed, str, SourceKind | str | None]:
+    """``listed``, its key, and its kind of source (see source_kinds.recognise). Junk isn't opened."""
     key, unusable = usable_key(listed.path)
     reason = listed.unreadable or unusable
     if reason is not None or listed.kind is FileKind.JUNK:
-        return listed, reason
+        return listed, key, reason
     path = f"{listed.root}/{key}"
     try:
-        return listed, recognise(path, listed.kind)
+        return listed, key, recognise(path, listed.kind)
     except UnreachableError as error:
         if not is_web(path):
             raise
-        return listed, f"read error: {error}"
+        return listed, key, f"read error: {error}"
 
 
 def _real_path(path: str) -> str:

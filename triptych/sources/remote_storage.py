@@ -14,7 +14,9 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from triptych.errors import SetupError, TriptychError, UsageError
 from triptych.extras import install_command
@@ -54,7 +56,7 @@ class ChangedObjectError(OSError):
         super().__init__(errno.ESTALE, "changed while it was read", url)
 
 
-class FolderEntry(NamedTuple):
+class FolderEntry(msgspec.Struct, frozen=True):
     """An entry of a folder."""
 
     name: str
@@ -65,7 +67,7 @@ class FolderEntry(NamedTuple):
 
 def is_url(name: str) -> bool:
     """Whether ``name`` is a URL rather than a local path."""
-    return _URL.match(name) is not None
+    return "://" in name and _URL.match(name) is not None
 
 
 def is_web(url: str) -> bool:

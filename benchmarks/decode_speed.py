@@ -17,8 +17,8 @@ import io
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Sequence
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +155,13 @@ def _compared(ours: NDArray[np.float16], theirs: NDArray[np.float32]) -> dict[st
     return {"mean": round(float(similar.mean()), 5), "worst": round(float(similar.min()), 5)}
 
 
-def large_photographs(source: Path, most: int) -> Iterator[bytes]:
-    """Up to ``most`` JPEGs whose shorter side has at least SHORTER_SIDE_PX."""
-    for shard in open_sources([source]):
-        for file in shard.files():
-            if most and _is_large_jpeg(file.content):
-                most -= 1
-                yield file.content
+def large_photographs(source: Path, most: int) -> list[bytes]:
+    """Up to ``most`` JPEGs whose shorter side has at least SHORTER_SIDE_PX, at least one."""
+    files = chain.from_iterable(shard.files() for shard in open_sources([source]))
+    found = list(islice((file.content for file in files if _is_large_jpeg(file.content)), most))
+    if not found:
+        raise click.UsageError(f"no JPEG in {source} has a shorter side of {SHORTER_SIDE_PX} px or more")
+    return found
 
 
 def _is_large_jpeg(content: bytes) -> bool:
@@ -187,7 +187,7 @@ def main(photographs: Path | None, images: int) -> None:
     towers = {f"nano CLIP, {nano.size}": nano, **{f"{side}": PreprocessCfg(size=side) for side in SIDES_PX}}
     sources = {"drawn": [large_jpeg(number) for number in range(images)]}
     if photographs is not None:
-        sources["photographs"] = list(large_photographs(photographs, images))
+        sources["photographs"] = large_photographs(photographs, images)
     measured: dict[str, Any] = {
         name: {
             "images": len(pictures),

@@ -16,7 +16,7 @@ from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.server_spec import SPEC as SERVER
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 from triptych.jobs import Job
 from triptych.models import is_embedded, resolve_model
 
@@ -29,6 +29,7 @@ class CanaryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The interval; the first canary is at the start of a command. 0: never."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "captioning.canary")
         check_setting(self.every_s >= 0, "canary.every_s", self.every_s, "0 or more seconds")
 
 

@@ -18,7 +18,7 @@ import hashlib
 import msgspec
 
 from triptych.captioning.engine import Sampling
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 
 DEFAULT_TOP_K = 50
 """With a temperature and no top_k: the default of lmdeploy and transformers."""
@@ -44,6 +44,7 @@ class JobSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Maximum tokens. None: captioning.max_tokens_single or max_tokens_multi."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "captioning.sampling")
         self._check(0 <= self.temperature <= MAX_TEMPERATURE, "temperature", "0 to 2")
         self._check(self.top_k is None or 0 <= self.top_k <= MAX_TOP_K, "top_k", "0 (all) to 1024")
         self._check(0 < self.top_p <= 1, "top_p", "more than 0, at most 1")

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 
@@ -49,6 +49,7 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         """Raises UsageError for an invalid value."""
+        expect_fields(self, "export")
         _check_known("format", self.format, FORMATS)
         _check_known("file_type", self.file_type, CONTAINERS)
         file_types = FORMATS[self.format].file_types

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 
 
 class FilteringConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +53,7 @@ class FilteringConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     def __post_init__(self) -> None:
         """Raise UsageError if a value is invalid."""
+        expect_fields(self, "filtering")
         if not 0.0 <= self.max_rejected_share <= 1.0:
             raise UsageError(
                 f"filtering.max_rejected_share is {self.max_rejected_share}; expected a share from 0 to 1"

@@ -1,7 +1,7 @@
 """Settings of embeddings and sets, with the thresholds that decide quality.
 
 Comes in: values from presets, a TOML file, flags. Goes out: two checked Structs. A value out of range
-raises ValueError with what was found and what is expected. Not its job: merging the sources.
+raises UsageError with what was found and what is expected. Not its job: merging the sources.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
+from triptych.errors import UsageError, expect_fields
 
 RELATED_COSINE_SIMILARITY = 0.75
 """For ViT-B/32. Not measured: MMDU groups captions at a cosine of 0.75, and no source gives a threshold for
@@ -55,12 +57,13 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Floating-point type of the model: ``auto`` is fp16 on a GPU and fp32 on a CPU."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "embedding")
         if not self.model:
-            raise ValueError("embedding.model is empty; expected an open_clip name or a model folder")
+            raise UsageError("embedding.model is empty; expected an open_clip name or a model folder")
         _check_at_least("embedding.batch_size", self.batch_size, 1)
         _check_at_least("embedding.decode_threads", self.decode_threads, 0)
         if self.devices != "auto" and not (self.devices and all(map(_DEVICE.fullmatch, self.devices))):
-            raise ValueError(
+            raise UsageError(
                 f"embedding.devices is {list(self.devices)}; expected auto, or a list of cpu, cuda or cuda:N"
             )
 
@@ -85,10 +88,11 @@ class ScreensConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Resemblance to lines of text, from 0 to about 1; an image above is left out. On: 0.22."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "sets.screens")
         for name in self.__struct_fields__:
             threshold = getattr(self, name)
             if not isinstance(threshold, str) and not 0 < threshold < math.inf:
-                raise ValueError(f"sets.screens.{name} is {threshold}; expected off, on or a number above 0")
+                raise UsageError(f"sets.screens.{name} is {threshold}; expected off, on or a number above 0")
 
 
 class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,28 +140,29 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Threads of the search on a CPU; 0 means one per core. The result doesn't depend on it."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "sets")
         related, duplicate = self.related_cosine_similarity, self.duplicate_cosine_similarity
         lowest = -1 if related == "auto" else related
         highest = 1 if duplicate == "auto" else duplicate
         if not -1 <= lowest < highest <= 1:
-            raise ValueError(
+            raise UsageError(
                 f"sets.related_cosine_similarity is {related} and duplicate_cosine_similarity {duplicate};"
                 " expected -1 <= related < duplicate <= 1"
             )
         _check_at_least("sets.neighbours", self.neighbours, 1)
         if not 2 <= self.min_images <= self.max_images <= MAX_IMAGES_IN_SET:
-            raise ValueError(
+            raise UsageError(
                 f"sets.min_images is {self.min_images} and sets.max_images {self.max_images};"
                 f" expected 2 <= min_images <= max_images <= {MAX_IMAGES_IN_SET}"
             )
         weights, sizes = self.weight_of_sizes(), self.max_images - self.min_images + 1
         if len(weights) != sizes or min(weights) < 0 or not any(weights):
-            raise ValueError(
+            raise UsageError(
                 f"sets.size_weights is {list(weights)}; expected {sizes} weights of 0 or more, not all 0: one"
                 f" for each size from {self.min_images} to {self.max_images} images"
             )
         if not 0 < self.min_recall <= 1:
-            raise ValueError(f"sets.min_recall is {self.min_recall}; expected more than 0, at most 1")
+            raise UsageError(f"sets.min_recall is {self.min_recall}; expected more than 0, at most 1")
         _check_at_least("sets.threads", self.threads, 0)
         if self.max_sets is not None:
             _check_at_least("sets.max_sets", self.max_sets, 0)
@@ -166,17 +171,17 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def _check_kinds(self) -> None:
         contrast, varied = self.contrast_share, self.varied_share
         if not (min(contrast, varied) >= 0 and contrast + varied <= 1):
-            raise ValueError(
+            raise UsageError(
                 f"sets.contrast_share is {contrast} and sets.varied_share {varied}; expected 0 or more, and"
                 " at most 1 together"
             )
         if contrast and self.max_images < 3:
-            raise ValueError(
+            raise UsageError(
                 f"sets.contrast_share is {contrast} and sets.max_images {self.max_images}; expected 3 or more"
                 " images: two related ones and an odd one"
             )
         if self.together and self.apart:
-            raise ValueError(
+            raise UsageError(
                 f"sets.together is {self.together!r} and sets.apart {self.apart!r}; expected one of them"
             )
 
@@ -192,4 +197,4 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def _check_at_least(name: str, found: int, least: int) -> None:
     if found < least:
-        raise ValueError(f"{name} is {found}; expected {least} or more")
+        raise UsageError(f"{name} is {found}; expected {least} or more")

@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.captioning.checking.config import CheckingConfig
 from triptych.captioning.config import CaptioningConfig
-from triptych.errors import UsageError, closest
+from triptych.errors import UsageError, closest, expect_fields
 from triptych.executors import ClusterConfig
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
@@ -50,6 +50,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Raises UsageError for an invalid job, or the name of an undefined one."""
+        expect_fields(self, "config")
         jobs = self.all_jobs()
         select_jobs(jobs, self.captioning.jobs, "config key captioning.jobs: ")
         select_jobs(jobs, self.captioning.sampling, "config key captioning.sampling: ")

@@ -12,9 +12,12 @@ tell programs what it is about.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import ClassVar, get_args
+
+import msgspec
 
 
 class TriptychError(Exception):
@@ -47,8 +50,24 @@ class UnreadableImageError(TriptychError):
 def expect(value: object, kind: type | UnionType, what: str) -> None:
     """Raise UsageError if the argument ``what`` of a library function is of another type than ``kind``."""
     if not isinstance(value, kind):
-        names = " or ".join(each.__name__ for each in get_args(kind) or (kind,))
+        names = " or ".join(each.__name__ for each in get_args(kind) or (kind,)).replace("NoneType", "None")
         raise UsageError(f"{what}: found {type(value).__name__}; expected {names}")
+
+
+def expect_fields(struct: msgspec.Struct, where: str) -> None:
+    """Raise UsageError if a field has another type than declared, which only happens in Python: msgspec
+    checks what it reads. Numbers may be numpy's. Prints no value, as it may be a secret."""
+    for field in _fields(type(struct)):
+        value = getattr(struct, field.name)
+        try:
+            msgspec.convert(value.item() if hasattr(value, "item") else value, field.type)
+        except msgspec.ValidationError as error:
+            key = f"{where}.{field.name}"
+            found = str(error).replace("Expected", "expected").replace(", got", "; found")
+            raise UsageError(f"{key}: {found}", key=key) from None
+
+
+_fields = lru_cache(msgspec.structs.fields)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 from triptych.languages import Language, language_of
 
 Subject = Literal["image", "set"]
@@ -49,6 +49,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             )
         if self.subject not in get_args(Subject):
             raise UsageError(f"jobs.{self.name}.subject is {self.subject!r}; expected image or set")
+        expect_fields(self, f"jobs.{self.name}")
         if self.limit is not None and self.limit < 0:
             raise UsageError(f"jobs.{self.name}.limit is {self.limit}; expected 0 or more")
         if self.structured and not self.is_multi:

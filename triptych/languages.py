@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 
 Unit = Literal["word", "character"]
 
@@ -40,6 +40,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         """Raise UsageError if a value is invalid."""
+        expect_fields(self, f"languages.{self.code}")
         if not self.scripts or any(script != script.upper() for script in self.scripts):
             raise UsageError(
                 f"languages.{self.code}.scripts is {list(self.scripts)}; expected the first words of"

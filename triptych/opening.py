@@ -10,7 +10,7 @@ import contextlib
 import fnmatch
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import msgspec
 
 from triptych.api import Run
 from triptych.config import Config, checked_config
-from triptych.errors import SetupError, UsageError
+from triptych.errors import SetupError, UsageError, expect
 from triptych.progress import Progress, Silent
 from triptych.runs.folder import UNPACKED, RunFolder
 from triptych.runs.jsonl import make_folder
@@ -60,6 +60,12 @@ def open_run(
     Raises UsageError for invalid settings and sources, before anything is written, and SetupError if the
     folder can't be used: it is in use, of another version, not a run, or has no space.
     """
+    expect(path, str | os.PathLike, "path")
+    expect(sources, Iterable, "sources")
+    expect(config, Config | None, "config")
+    expect(embeddings, str | os.PathLike | None, "embeddings")
+    expect(keys_file, str | os.PathLike | None, "keys_file")
+    expect(progress, Progress | None, "progress")
     if is_url(str(path).replace(":/", "://", 1)):  # a Path has one slash
         raise UsageError(
             f"{path}: a run folder must be on a file system; only sources and exports may be URLs"

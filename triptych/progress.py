@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from triptych.terminal import echo, printable
 
@@ -34,6 +34,7 @@ class Task(Protocol):
         """Show ``text`` beside the count from now on."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What stages report to."""
 

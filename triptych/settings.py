@@ -13,11 +13,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from triptych.config import Config, as_tree, checked_config
-from triptych.errors import UsageError, did_you_mean
+from triptych.errors import UsageError, did_you_mean, expect
 from triptych.prompts import BUILTIN
 
 PRESETS = ("sa1b", "demo")
@@ -84,6 +85,9 @@ def load_settings(
 
     Raises UsageError as ``load_config`` does.
     """
+    expect(preset, str | None, "preset")
+    expect(file, str | PathLike | None, "config file")
+    expect(flags, Mapping | None, "settings")
     tree: dict[str, Any] = {} if stored is None else as_tree(stored.config)
     origins = {} if stored is None else dict(stored.origins)
     if preset is not None:
@@ -91,6 +95,7 @@ def load_settings(
     if file is not None:
         _overlay(tree, origins, _read_toml(Path(file)), f"{_FILE}{file}", Path(file).absolute().parent)
     for dotted, value in (flags or {}).items():
+        expect(dotted, str, "a key of settings")
         named: dict[str, Any] = {}
         _set(named, dotted.split("."), value)
         _overlay(tree, origins, named, flags_from)

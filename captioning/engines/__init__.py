@@ -16,7 +16,7 @@ import msgspec
 
 from triptych.captioning.engine import Engine
 from triptych.captioning.models.facts import ModelFacts
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 
 C = TypeVar("C", bound=msgspec.Struct)
 
@@ -46,6 +46,7 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How long requests wait while no endpoint answers, before the run stops."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "captioning")
         for name in ("max_in_flight", "max_attempts"):
             check_setting(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("timeout_s", "first_token_timeout_s", "token_timeout_s", "patience_s"):

@@ -14,7 +14,7 @@ import msgspec
 from triptych.captioning.endpoints.base_url import base_url, is_showable
 from triptych.captioning.endpoints.secrets import check_headers, secret_fields
 from triptych.captioning.engines import check_setting
-from triptych.errors import UsageError
+from triptych.errors import UsageError, expect_fields
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -37,6 +37,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         """Raises UsageError for an invalid value, or one that would store a secret. Prints no secret."""
+        expect_fields(self, "captioning.server")
         for number, url in enumerate(self.urls, start=1):
             try:
                 base_url(url)
@@ -71,6 +72,7 @@ class TransformersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """auto, cpu, cuda or cuda:N. auto takes a GPU where there is one."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "captioning.transformers")
         check_setting(self.batch_size >= 1, "transformers.batch_size", self.batch_size, "1 or more")
         is_device = _DEVICE.fullmatch(self.device) is not None
         check_setting(is_device, "transformers.device", self.device, "auto, cpu, cuda or cuda:N")

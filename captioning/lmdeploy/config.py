@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from triptych.captioning.engines import check_setting
+from triptych.errors import expect_fields
 
 Backend = Literal["turbomind", "pytorch"]
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
@@ -46,6 +47,7 @@ class LmdeployConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A server that dies this often without a caption in between ends the run."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "captioning.lmdeploy")
         for name in ("tp", "max_deaths"):
             self._check(getattr(self, name) >= 1, name, "1 or more")
         for name in ("session_len", "max_batch", "port"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from triptych.errors import UsageError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 
 
@@ -38,7 +39,7 @@ def test_a_sets_config_out_of_range_says_what_was_found_and_expected(
     fields: dict[str, float], message: str
 ) -> None:
     """Thresholds, sizes, counts and shares are checked when the config is created."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UsageError, match=message):
         SetsConfig(**fields)  # type: ignore[arg-type]
 
 
@@ -56,5 +57,5 @@ def test_an_embedding_config_out_of_range_says_what_was_found_and_expected(
     fields: dict[str, object], message: str
 ) -> None:
     """Model, batches, threads and devices are checked when the config is created."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UsageError, match=message):
         EmbeddingConfig(**fields)  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ def test_an_image_that_cannot_be_cached_is_still_returned(tmp_path: Path) -> Non
 def test_sizes_have_units() -> None:
     """A setting that isn't a size is refused."""
     assert [500, 1_500_000_000_000, 20_000_000] == [size_in_bytes(text) for text in ("500", "1.5 TB", "20mb")]
-    with pytest.raises(UsageError, match="found the size 'lots'; expected one such as 500MB"):
+    with pytest.raises(UsageError, match="is 'lots'; expected a size such as 500MB"):
         load_config(flags={"input.image_cache": "lots"})
 
 

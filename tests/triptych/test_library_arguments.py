@@ -37,7 +37,14 @@ NANO = "builtin:nano-clip"
         (lambda: triptych.caption(None), "images: found NoneType"),
         (lambda: triptych.caption([], job=None), "job: found NoneType; expected str or Job"),
         (lambda: triptych.caption([], prompt=3), "prompt: found int"),
-        (lambda: triptych.caption([], config={}), "config: found dict; expected CaptioningConfig"),
+        (lambda: triptych.caption([], config={}), "config: found dict; expected CaptioningConfig or None"),
+        (lambda: triptych.open_run("run", 3), "sources: found int; expected Iterable"),
+        (lambda: triptych.open_run(3), "path: found int; expected str or PathLike"),
+        (lambda: triptych.open_run("run", ["photos"], settings=3), "settings: found int; expected Mapping"),
+        (lambda: triptych.open_run("run", ["photos"], settings={3: 4}), "a key of settings: found int"),
+        (lambda: triptych.open_run("run", ["photos"], config={}), "config: found dict; expected Config"),
+        (lambda: triptych.open_run("run", embeddings=3), "embeddings: found int; expected str or PathLike"),
+        (lambda: triptych.load_config(3), "preset: found int; expected str or None"),
     ],
 )
 def test_a_wrong_argument_is_a_usage_error(call: Callable[[], Any], message: str) -> None:
@@ -58,9 +65,51 @@ def test_a_missing_file_is_an_unreadable_image() -> None:
         ({"name": "a" * 61}, "at most 60 lower-case letters"),
         ({"name": None}, "job name None"),
         ({"subject": "images"}, "subject is 'images'; expected image or set"),
+        ({"limit": "3"}, "jobs.long_en.limit: expected `int | null`; found `str`"),
+        ({"language": 3}, "jobs.long_en.language: expected `str`; found `int`"),
     ],
 )
 def test_an_invalid_job_is_a_usage_error(values: dict[str, Any], message: str) -> None:
     """Its name has to leave room in the names of exported files."""
     with pytest.raises(UsageError, match=message):
         triptych.Job(**{"name": "long_en", "subject": "image", "language": "en"} | values)
+
+
+FIELDS = [
+    (kind, name)
+    for kind in (
+        *(triptych.CaptioningConfig, triptych.ServerConfig, triptych.TransformersConfig),
+        *(triptych.LmdeployConfig, triptych.FilteringConfig, triptych.SetsConfig, triptych.ScreensConfig),
+        *(triptych.Config, triptych.Job, triptych.Language),
+    )
+    for name in kind.__struct_fields__
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=[f"{kind.__name__}.{name}" for kind, name in FIELDS])
+def test_a_setting_of_another_type_is_a_usage_error(kind: type, name: str) -> None:
+    """Also in Python, where msgspec doesn't check it."""
+    given = {"code": "xx"} if kind is triptych.Language else {}
+    given = {"name": "a", "subject": "image", "language": "en"} if kind is triptych.Job else given
+
+    with pytest.raises(UsageError):
+        kind(**given | {name: b"sekrit"})
+
+
+def test_the_value_of_a_setting_of_another_type_is_not_printed() -> None:
+    """It may be a secret."""
+    with pytest.raises(UsageError, match=r"captioning\.server\.headers: expected `object`; found `str`$"):
+        triptych.ServerConfig(headers="Authorization: sekrit")  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_settings() -> None:
+    """As a search for thresholds has them."""
+    config = triptych.SetsConfig(duplicate_cosine_similarity=np.float64(0.9), max_sets=np.int64(3))
+
+    assert (0.9, 3) == (config.duplicate_cosine_similarity, config.max_sets)
+
+
+def test_a_setting_out_of_range_is_a_usage_error() -> None:
+    """In Python as in a file."""
+    with pytest.raises(UsageError, match=r"sets\.min_images is 1"):
+        triptych.SetsConfig(min_images=1)

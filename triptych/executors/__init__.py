@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from triptych.errors import SetupError
+from triptych.errors import SetupError, UsageError, expect_fields
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ class OpenExecutor(Protocol):
 
 
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the nodes of a Ray cluster are used. Raises ValueError for impossible values."""
+    """How the nodes of a Ray cluster are used. Raises UsageError for impossible values."""
 
     address: str = ""
     """``auto``, or where the head node of the cluster is (HOST:PORT). Empty: this machine alone. It counts
@@ -144,11 +144,12 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Only nodes that have all of these labels (`ray start --labels`)."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "cluster")
         if self.workers_per_node is not None and self.workers_per_node < 1:
-            raise ValueError(f"cluster.workers_per_node is {self.workers_per_node}; expected 1 or more")
+            raise UsageError(f"cluster.workers_per_node is {self.workers_per_node}; expected 1 or more")
         for name in ("cpus_per_worker", "gpus_per_worker"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"cluster.{name} is {getattr(self, name)}; expected more than 0")
+                raise UsageError(f"cluster.{name} is {getattr(self, name)}; expected more than 0")
 
 
 class Cluster(Protocol):

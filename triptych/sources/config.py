@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from triptych.errors import expect_fields
 from triptych.sources.image_cache import ImageCache, opened_cache, size_in_bytes
 
 
@@ -44,6 +45,7 @@ class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Patterns of files and folders to leave out, even if ``include`` matches them."""
 
     def __post_init__(self) -> None:
+        expect_fields(self, "input")
         if self.image_cache:
             size_in_bytes(self.image_cache)
 

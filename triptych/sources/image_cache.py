@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from triptych.errors import UsageError
 from triptych.records import content_hash
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -24,10 +25,11 @@ KEPT_SHARE = 0.9
 
 
 def size_in_bytes(text: str) -> int:
-    """Bytes of a text such as ``500MB`` or ``1.5 TB``. Raises ValueError."""
+    """Bytes of a text such as ``500MB`` or ``1.5 TB``. Raises UsageError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]B)?\s*", text, re.IGNORECASE)
     if found is None:
-        raise ValueError(f"found the size {text!r}; expected one such as 500MB or 1.5TB")
+        key = "input.image_cache"
+        raise UsageError(f"{key} is {text!r}; expected a size such as 500MB or 1.5TB", key=key)
     return int(float(found[1]) * UNITS[(found[2] or "").upper()])
 
 

@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ _KEEP_ALIVE = re.compile(
 _ESCAPED_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
 """Bytes that ``surrogateescape`` has decoded."""
 
-_TEXT_FIELDS = ("delta", "message", "content", "text", "value", "parts", "refusal")
+_TEXT_FIELDS = ("delta", "message", "content", "text", "value", "parts")
 """Fields that may hold the text, from a choice down to a part of its content; the first with text counts."""
 
 _REASONING = re.compile(r"reason(?!$)|think|thought|analysis")
@@ -61,7 +61,7 @@ _HIT_LIMIT = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
 lmdeploy sends abort and error, with status 200, where it broke off an answer; Gemini, Anthropic and others
 have their own, "other" among them. Any other word means that the answer is complete."""
 
-_HTTP_ERRORS = range(400, 600)
+_HTTP_ERROR = re.compile("[45][0-9]{2}")
 _STATUS_BY_WORDS = {
     re.compile(words, re.IGNORECASE): status
     for words, status in (
@@ -117,15 +117,18 @@ def read_answer(
     events = decoded_events(content, where)
     documents = [_unwrapped(each) for event in events for each in _objects(event)]
     is_done = _is_done(events, documents)
-    for document in documents:
-        _raise_for_error_in_a_200(document, where)
     choices = _first_choices(documents)
+    for fields in (*documents, *choices):
+        _raise_for_error_in_a_200(fields, where)
+    if refusal := "".join(_text(part.get("refusal")) for choice in choices for part in _with_parts(choice)):
+        raise Refused(f"{where} withheld its answer (refusal: {excerpt(refusal)})")
     finish_reason = _finish_reason(choices, where)
-    if cut is not None and not (finish_reason or is_done):
+    if cut is not None and not is_done and (not finish_reason or _goes_on(choices)):
         raise cut
     if not choices:
+        alone = documents[0] if len(documents) == 1 else {}
         words = content.decode("utf-8", "replace")[:MAX_ERROR_CHARS]
-        raise _error_in_fields({"message": words}, f"{where} sent a completion without choices")
+        raise _error_in_fields({**alone, "message": words}, f"{where} (a 200 without choices)")
     if not finish_reason and (unknown := _unknown_event_after_text(events)) is not None:
         raise _error_in_fields(unknown, f"{where} broke off its answer (in a 200)")
     if not (finish_reason or is_done or any("message" in choice for choice in choices)):
@@ -187,10 +190,10 @@ def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_choices(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The pieces of the choice with the lowest index, usually 0."""
-    choices = [choice for document in documents for choice in _objects(document.get("choices"))]
-    indices = [str(choice.get("index") or 0) for choice in choices]
-    return [choice for choice, index in zip(choices, indices, strict=True) if index == min(indices)]
+    """The choice with the lowest index of each document. One is asked for, and some servers count pieces in
+    ``index``, so those of different documents aren't compared."""
+    of_documents = [_objects(document.get("choices")) for document in documents]
+    return [min(each, key=lambda choice: str(choice.get("index") or 0)) for each in of_documents if each]
 
 
 def _text(value: object, depth: int = 8) -> str:
@@ -260,15 +263,31 @@ def _with_whole_characters(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _finish_reason(choices: Iterable[dict[str, Any]], where: str) -> str:
-    """``stop`` or ``length``; empty without one. Raises where the answer was withheld or broken off."""
+def _with_parts(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """A choice, its delta and its message."""
+    return _objects([choice, choice.get("delta"), choice.get("message")])
+
+
+def _finish_word(choice: dict[str, Any]) -> str:
+    """Its finish reason in lower case; empty for one that means that more will follow."""
     found = ""
-    for choice in choices:
-        for fields in (choice, choice.get("delta"), choice.get("message")):
-            for reason in [fields.get(name) for name in _FINISH_FIELDS] if isinstance(fields, dict) else []:
-                reason = reason.get("type") if isinstance(reason, dict) else reason
-                word = str(reason or "").strip().lower()
-                found = found if _NOT_ENDED.fullmatch(word) else word
+    for fields in _with_parts(choice):
+        for reason in [fields.get(name) for name in _FINISH_FIELDS]:
+            reason = reason.get("type") if isinstance(reason, dict) else reason
+            word = str(reason or "").strip().lower()
+            found = found if _NOT_ENDED.fullmatch(word) else word
+    return found
+
+
+def _goes_on(choices: Sequence[dict[str, Any]]) -> bool:
+    """Whether text follows a finish reason: some gateways send one with each piece."""
+    after = itertools.dropwhile(lambda choice: not _finish_word(choice), choices)
+    return any(map(_text, itertools.islice(after, 1, None)))
+
+
+def _finish_reason(choices: Sequence[dict[str, Any]], where: str) -> str:
+    """``stop`` or ``length``; empty without one. Raises where the answer was withheld or broken off."""
+    found = next(filter(None, map(_finish_word, reversed(choices))), "")
     if not found:
         return ""
     if _WITHHELD.search(found):
@@ -293,7 +312,7 @@ def _error_in_fields(fields: dict[str, Any], where: str) -> RequestError | Setup
     code = next((str(code) for name in _CODES if (code := fields.get(name))), "")
     kind = f"{code} {fields.get('type') or fields.get('error_type')}"
     message = str(_message_of(fields) or "no reason given")[:MAX_ERROR_CHARS]
-    if code.isdecimal() and int(code) in _HTTP_ERRORS:
+    if _HTTP_ERROR.fullmatch(code):
         return error_for(int(code), message, where)
     message = f"{message} (code {code})" if code and code not in message else message
     if is_too_long(f"{kind} {message}"):

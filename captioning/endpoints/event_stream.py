@@ -70,8 +70,8 @@ def _as_error(found: object) -> dict[str, object]:
 
 def _documents(lines: Sequence[bytes]) -> list[Any]:
     """The one document of an event's lines, or one a line from gateways that forget blank lines."""
-    if len(lines) > 1 and decoded(lines[0]) is None:
-        lines = [b"\n".join(lines)]
+    if len(lines) > 1 and (whole := decoded(b"\n".join(lines))) is not None:
+        return [whole]
     documents = [(line, decoded(line)) for line in lines]
     return [line if document is None else document for line, document in documents]
 

@@ -266,8 +266,8 @@ class _Answer:
         self.waited_for = ""
         self.is_whole = False
         """Whether ``[DONE]`` has come, though the connection may stay open."""
-        self._is_finished = False
-        """Whether a finish reason has come."""
+        self._finish_reasons = 0
+        """Several are no sign of the end: some gateways send one with each piece."""
         self._scanned = 0
         """Bytes that were searched for tokens."""
         self._endpoint = endpoint
@@ -294,7 +294,8 @@ class _Answer:
                         continue
                     if not self._has_new_token():
                         continue
-                    wait_s = min(limits.token_s, FINISHES_WITHIN_S) if self._is_finished else limits.token_s
+                    has_ended = self._finish_reasons == 1
+                    wait_s = min(limits.token_s, FINISHES_WITHIN_S) if has_ended else limits.token_s
                     if loop.time() + wait_s < ends_at:
                         self.waited_for = f"no further token within {wait_s:g} s"
                         patience.reschedule(loop.time() + wait_s)
@@ -307,7 +308,7 @@ class _Answer:
         on."""
         *whole, begun = self.content[self._scanned :].replace(b"\r", b"\n").split(b"\n")
         is_token = any(_KEEP_ALIVE_LINE.match(line) is None for line in whole)
-        self._is_finished = self._is_finished or any(map(_FINISHED.search, whole))
+        self._finish_reasons += sum(_FINISHED.search(line) is not None for line in whole)
         if len(begun) >= TELLING_BYTES and _KEEP_ALIVE_LINE.match(begun) is None:
             is_token, begun = True, bytearray()
         self._scanned = len(self.content) - len(begun)

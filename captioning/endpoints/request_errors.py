@@ -29,8 +29,8 @@ PASSING_STATUS = frozenset({408, 409, 425, 499})
 UNAVAILABLE_STATUS = frozenset({404, 503})
 """Not about the request: the server's engine sleeps or is dead, or it serves another model by now."""
 
-_NOT_ABOUT_SIZE = frozenset({402, 404, 502, 503, 504, 529})
-"""About an account, a path, or a server behind a gateway: never about the size of a request."""
+_NOT_ABOUT_SIZE = frozenset({404, 502, 503, 504, 529})
+"""About a path, or a server behind a gateway: never about the size of a request."""
 
 PERMANENT_5XX_STATUS = frozenset({501, 505})
 
@@ -172,7 +172,7 @@ def error_for(code: int, message: str, where: str, retry_after_s: float = 0.0) -
     answer = f"{where}, HTTP {code}: {excerpt(message)}"
     if code == 401:  # 403 may be a gateway's verdict on an image
         return access_refused(code, message, where)
-    if code == 429 and _NO_MONEY.search(message):
+    if code == 402 or (code == 429 and _NO_MONEY.search(message)):
         return SetupError(f"{answer}; pay or raise the limit and run the same command again")
     if code == 429:
         return NotNow(answer, retry_after_s)

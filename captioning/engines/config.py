@@ -56,7 +56,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             )
         both = self.api_key_env is not None and "authorization" in map(str.lower, self.headers)
         check_setting(not both, "server.api_key_env", self.api_key_env, "none beside a header Authorization")
-        taken = {"model", "messages"} & self.extra_body.keys()
+        taken = {"model", "messages", "n"} & self.extra_body.keys()
         check_setting(not taken, "server.extra_body", sorted(taken), "other fields: these are Triptych's own")
         secret = sorted(secret_fields(self.extra_body))
         expected = "no secret, which would be stored: put it into a header, or name a key's variable"

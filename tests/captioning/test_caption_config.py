@@ -41,6 +41,10 @@ ONE_SERVER = {"urls": ("http://h:1",)}
             "captioning.server.urls is 'host:1'; expected http://HOST:PORT/v1",
         ),
         (
+            {"server": {"extra_body": {"n": 2}}},
+            "captioning.server.extra_body is ['n']; expected other fields",
+        ),
+        (
             {"engine": "transformer"},
             "captioning.engine is 'transformer' (did you mean transformers?)",
         ),

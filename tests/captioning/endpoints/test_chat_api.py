@@ -66,6 +66,9 @@ KITE = piece("A kite.")
 THOUGHTS = [{"type": "thinking", "text": "hm"}, {"type": "text", "text": "A kite."}]
 GEMINI = {"parts": [{"text": "hm", "thought": True}, {"text": "A kite."}]}
 NO_LIST = {"choices": {"message": {"content": "A kite."}, "finish_reason": "stop"}}
+COUNTED = [
+    {"choices": [{**piece(text)["choices"][0], "index": n}]} for n, text in enumerate(("A red", " kite."))
+]
 HALVES = (
     b'data: {"choices":[{"delta":{"content":"A \\ud83e"}}]}\n\n'
     b'data: {"choices":[{"delta":{"content":"\\ude81, a caf\xc3"}}]}\n\n'
@@ -85,7 +88,9 @@ HALVES = (
         (events(piece("A red"), piece(" kite."), USAGE, end=b""), "A red kite."),
         (events(piece("A red kite."), end=b"data: [done]"), "A red kite."),
         (events(KITE, {"choices": [{"delta": {}, "stop_reason": "end_turn"}]}, end=b""), "A kite."),
-        (events(KITE, {"choices": [{"index": 1, "delta": {"content": "B."}}]}), "A kite."),
+        (events({"choices": [{"index": 1, "delta": {"content": "B."}}, *KITE["choices"]]}), "A kite."),
+        (events(*COUNTED), "A red kite."),
+        (b"data: ping\n" + EVENTS.replace(b"\n\n", b"\n"), "A red kite."),
         (events({"choices": [{"delta": {"content": "A kite.", "stop_reason": "eos"}}]}, end=b""), "A kite."),
         (events({"choices": [{"index": 1, **KITE["choices"][0]}]}), "A kite."),
         (events({"choices": [{"index": "0", **KITE["choices"][0]}]}), "A kite."),
@@ -155,6 +160,15 @@ def test_an_answer_that_was_complete_when_the_connection_broke_counts() -> None:
     assert ("A red kite.", "") == (done.text, done.finish_reason)
 
 
+def test_a_finish_reason_in_each_piece_is_no_sign_of_the_end() -> None:
+    """Gateways to Gemini have sent that (litellm issue 2195): the text may have been cut."""
+    pieces = piece("A red", "stop"), piece(" kite", "stop")
+
+    assert "A red kite" == read_answer(200, events(*pieces, end=b""), URL).text
+    with pytest.raises(Transient, match="reset"):
+        read_answer(200, events(*pieces, end=b""), URL, cut=Transient("reset"))
+
+
 def test_an_answer_cut_after_an_early_token_count_is_discarded() -> None:
     """Some gateways send the number of prompt tokens before the text."""
     with pytest.raises(Transient, match="reset"):
@@ -169,6 +183,12 @@ def test_an_answer_cut_after_an_early_token_count_is_discarded() -> None:
         (200, events(piece("A red"), {"error": {"message": "engine", "code": 500}}), Transient),
         (200, events({"error": {"message": "bad image", "code": 400}}), Refused),
         (200, events(piece("A red", "abort")), Transient),
+        (200, whole({"content": "A red"}, error={"code": 400, "message": "bad image"}), Refused),
+        (200, whole({"content": None, "refusal": "No."}), Refused),
+        (200, events({"choices": [{"delta": {"refusal": "No"}}]}), Refused),
+        (200, b'{"error": {"code": "%s"}}' % (b"5" * 5000), Transient),
+        (200, b'{"code": 503, "msg": "no worker"}', Unavailable),
+        (200, b'{"code": "InvalidParameter", "message": "bad image", "request_id": "1"}', Refused),
         (200, b"", Transient),
         (200, b'{"error_code": 10402, "text": "timeout"}', Transient),
         (200, events(piece("A red"), end=b'event: error\ndata: {"message": "engine"}\n\n'), Transient),

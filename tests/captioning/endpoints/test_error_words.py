@@ -214,10 +214,12 @@ def test_exceeding_another_limit_is_not_too_long(words: str, status: int) -> Non
         (502, Transient),
         (501, Refused),
         (405, Refused),
-        (402, Refused),
+        (402, SetupError),
     ],
 )
-def test_some_statuses_decide_whatever_the_message_says(status: int, kind: type[RequestError]) -> None:
+def test_some_statuses_decide_whatever_the_message_says(
+    status: int, kind: type[RequestError | SetupError]
+) -> None:
     """An HTML page of a gateway has a body element, which has nothing to do with the request's body."""
     page = "<html><head><title>Error</title></head><body>Sorry, we exceed ourselves.</body></html>"
     assert kind is type(error_for(status, page, "http://host/v1"))

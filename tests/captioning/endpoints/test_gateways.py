@@ -15,6 +15,7 @@ from tests.support.scripted_endpoint import (
     events,
     say,
 )
+from triptych.captioning.endpoints.chat_api import read_answer
 from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
 
@@ -43,6 +44,40 @@ def test_answers_in_the_forms_of_many_gateways_are_read(reply: Reply) -> None:
         completion = ask(endpoint)
 
     assert (None, CAPTION, "stop") == (completion.failure, completion.text, completion.finish_reason)
+
+
+STREAMS = {
+    "plain": say(CAPTION).pieces[0],
+    "CRLF": bytes(say(CAPTION).pieces[0]).replace(b"\n", b"\r\n"),
+    "no blank lines": bytes(say(CAPTION).pieces[0]).replace(b"\n\n", b"\n"),
+    "whole again": events(
+        delta(content=CAPTION[:30]),
+        delta(content=CAPTION[30:]),
+        {"choices": [{"message": {"role": "assistant", "content": CAPTION}, "finish_reason": "stop"}]},
+    ),
+    "last delta again": events(
+        delta(content=CAPTION[:30]), delta(content=CAPTION[30:]), delta("stop", content=CAPTION)
+    ),
+    "once, then again": events(delta(content=CAPTION), delta("stop", content=CAPTION)),
+    "all so far": events(
+        *(delta(content=CAPTION[:end]) for end in range(5, 86, 5)), delta("stop", content=CAPTION)
+    ),
+    "messages as pieces": events(
+        {"choices": [{"message": {"content": CAPTION[:30]}}]},
+        {"choices": [{"message": {"content": CAPTION[30:]}, "finish_reason": "stop"}]},
+    ),
+    "JSON over lines": b"data: "
+    + json.dumps(delta("stop", content=CAPTION), indent=1).replace("\n", "\ndata: ").encode()
+    + b"\n\ndata: [DONE]\n\n",
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_gives_the_caption_once(name: str) -> None:
+    """Even if the whole message is repeated, or each piece contains all text so far."""
+    answer = read_answer(200, bytes(STREAMS[name]), "http://host/v1")
+
+    assert (CAPTION, "stop") == (answer.text, answer.finish_reason)
 
 
 def test_a_limit_in_bytes_is_reported_once() -> None:

@@ -25,10 +25,8 @@ from tests.support.scripted_endpoint import (
     events,
     listed,
     refuse,
-    say,
     well,
 )
-from triptych.captioning.endpoints.chat_api import read_answer
 from triptych.captioning.endpoints.proxies import is_loopback, proxy_for
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import RequestLimits
@@ -308,6 +306,15 @@ def test_a_finished_answer_does_not_wait_for_another_token(
     assert False not in waited
 
 
+def test_a_finish_reason_in_each_piece_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one alone is a sign of the end."""
+    monkeypatch.setattr("triptych.captioning.endpoints.http_client.FINISHES_WITHIN_S", 0.1)
+    begin, end = (delta("stop", content=text) for text in (CAPTION[:30], CAPTION[30:]))
+    pieces = [events(begin, delta("stop"), done=False), 0.5, events(end, done=False)]
+    with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
+        assert CAPTION == ask(endpoint.url).text
+
+
 def test_half_an_answer_without_further_tokens_is_a_failure() -> None:
     """Although the connection stays open."""
     pieces = [events(delta(content=CAPTION[:30]), done=False), 2.0]
@@ -338,47 +345,6 @@ def test_comments_before_tokens_do_not_hide_them() -> None:
         pieces.append(sent[40:])
     with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
         assert CAPTION == ask(endpoint.url, limits=limits).text
-
-
-STREAMS = {
-    "plain": say(CAPTION).pieces[0],
-    "CRLF": bytes(say(CAPTION).pieces[0]).replace(b"\n", b"\r\n"),
-    "no blank lines": bytes(say(CAPTION).pieces[0]).replace(b"\n\n", b"\n"),
-    "whole again": events(
-        delta(content=CAPTION[:30]),
-        delta(content=CAPTION[30:]),
-        {"choices": [{"message": {"role": "assistant", "content": CAPTION}, "finish_reason": "stop"}]},
-    ),
-    "last delta again": events(
-        delta(content=CAPTION[:30]), delta(content=CAPTION[30:]), delta("stop", content=CAPTION)
-    ),
-    "once, then again": events(delta(content=CAPTION), delta("stop", content=CAPTION)),
-    "all so far": events(
-        *(delta(content=CAPTION[:end]) for end in range(5, 86, 5)), delta("stop", content=CAPTION)
-    ),
-    "messages as pieces": events(
-        {"choices": [{"message": {"content": CAPTION[:30]}}]},
-        {"choices": [{"message": {"content": CAPTION[30:]}, "finish_reason": "stop"}]},
-    ),
-    "JSON over lines": b"data: "
-    + json.dumps(delta("stop", content=CAPTION), indent=1).replace("\n", "\ndata: ").encode()
-    + b"\n\ndata: [DONE]\n\n",
-}
-
-
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_gives_the_caption_once(name: str) -> None:
-    """Even if the whole message is repeated, or each piece contains all text so far."""
-    answer = read_answer(200, bytes(STREAMS[name]), "http://host/v1")
-
-    assert (CAPTION, "stop") == (answer.text, answer.finish_reason)
-
-
-def test_repeated_short_pieces_are_kept() -> None:
-    """They are a loop or a doubled word of the model."""
-    content = events(delta(content="no "), delta(content="no "), delta("stop"))
-
-    assert "no no " == read_answer(200, content, "http://host/v1").text
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -39,7 +39,10 @@ def base_url(text: str) -> str:
             " LOGIN=$(printf USER:PASSWORD | base64), and add --header 'Authorization: Basic $LOGIN'"
         )
     if parts.query or parts.fragment or text.endswith(("?", "#")):
-        raise ValueError("it has a query or a fragment after its path; put a secret into a header (--header)")
+        raise ValueError(
+            "it has a query or a fragment after its path; leave that out and put a secret into a header"
+            " (--header); Azure takes no api-version at https://NAME.openai.azure.com/openai/v1"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = _OF_A_CALL.sub("", re.sub("/+", "/", parts.path).rstrip("/"))
     if not any(map(_VERSION.fullmatch, path.split("/"))):

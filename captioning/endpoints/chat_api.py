@@ -293,7 +293,8 @@ def _finish_reason(choices: Sequence[dict[str, Any]], where: str) -> str:
     if _WITHHELD.search(found):
         raise Refused(f"{where} withheld its answer (finish_reason {excerpt(found)})")
     if _BROKEN_OFF.search(found):
-        raise Transient(f"{where} broke off its answer (finish_reason {excerpt(found)} in a 200)")
+        words = excerpt(_text_of(choices)[-EXCERPT_CHARS:])  # may be what went wrong
+        raise Transient(f"{where} broke off its answer (finish_reason {excerpt(found)} in a 200): {words}")
     return "length" if _HIT_LIMIT.search(found) else "stop"
 
 

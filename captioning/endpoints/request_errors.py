@@ -192,7 +192,7 @@ def access_refused(code: int, message: str | bytes, where: str) -> SetupError:
     """The error for an endpoint that refuses the key, or wants one."""
     return SetupError(
         f"{where} refuses access (HTTP {code}: {excerpt(message)});"
-        " name the environment variable of its key in captioning.server.api_key_env",
+        " put a valid key into the variable that captioning.server.api_key_env names (--api-key-env)",
         key="captioning.server.api_key_env",
     )
 

@@ -26,6 +26,7 @@ from triptych.captioning.endpoints.request_errors import (
     Transient,
     Unreachable,
     access_refused,
+    excerpt,
 )
 from triptych.errors import SetupError
 
@@ -47,7 +48,7 @@ class _NotReady(Exception):
 
 
 class _Busy(_NotReady):
-    """The server stays busy, or doesn't answer a trial request."""
+    """The server is up, but stays busy, loads its model, or doesn't answer a trial request."""
 
 
 async def find_model(
@@ -216,7 +217,8 @@ async def _list_models(
     if answer.status in BUSY_STATUS and needs_list:
         raise _Busy(f"{where} is busy (HTTP {answer.status} for its models, {TRIES} times)")
     if answer.status > 501:  # with 500 or 501, the server may caption and just have no list
-        raise _NotReady(f"{where} is not ready (HTTP {answer.status} for its models)")
+        words = excerpt(answer.content)
+        raise _Busy(f"{where} is not ready (HTTP {answer.status} for its models{words and f': {words}'})")
     return names
 
 

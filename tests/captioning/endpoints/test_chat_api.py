@@ -143,6 +143,12 @@ def test_thoughts_in_a_separate_field_are_recognised_and_left_out(message: dict[
     assert not read_answer(200, whole({"content": ""}), URL).has_reasoning
 
 
+def test_the_words_of_an_answer_that_broke_off_are_reported() -> None:
+    """Some servers put there what went wrong."""
+    with pytest.raises(Transient, match="Generation failed: out of memory"):
+        read_answer(200, events(piece("Generation failed: out of memory", "error")), URL)
+
+
 def test_a_piece_of_invalid_json_is_not_ignored() -> None:
     """It may have contained text, so the request is sent again."""
     content = events(piece("A red")).replace(b"}]}", b"", 1) + events(piece(" kite.", "stop"))

@@ -66,6 +66,13 @@ STREAMS = {
         {"choices": [{"message": {"content": CAPTION[:30]}}]},
         {"choices": [{"message": {"content": CAPTION[30:]}, "finish_reason": "stop"}]},
     ),
+    "Azure": events(
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]},
+        delta(content=CAPTION),
+        delta("stop"),
+        {"choices": [{"index": 0, "content_filter_offsets": {}, "finish_reason": None}]},
+        {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 7}},
+    ),
     "JSON over lines": b"data: "
     + json.dumps(delta("stop", content=CAPTION), indent=1).replace("\n", "\ndata: ").encode()
     + b"\n\ndata: [DONE]\n\n",

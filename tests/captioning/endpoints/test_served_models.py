@@ -206,6 +206,9 @@ def test_a_list_that_is_always_refused_is_reported_in_one_line(monkeypatch: pyte
         ):
             ask(endpoint)
         assert CAPTION == ask(endpoint, MODEL).text
+        endpoint.models = refuse(503, "Loading model")
+        with pytest.raises(SetupError, match=r"is not ready \(HTTP 503 .*Loading model.*; try again later"):
+            ask(endpoint, MODEL)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -59,6 +59,15 @@ def test_heartbeats_do_not_change_the_events_of_an_executor(tmp_path: Path) -> N
     assert [("a", True), ("b", True)] == [(beat.worker, beat.ended) for beat in read_heartbeats(tmp_path)]
 
 
+def test_workers_that_are_ended_have_counted_all_that_they_did(tmp_path: Path) -> None:
+    """Though an executor ends them without notice."""
+    with with_heartbeats(LocalExecutor, tmp_path)("ab", counts_items, purpose="counts") as executor:
+        list(executor.run(range(6)))
+    beats = read_heartbeats(tmp_path)
+
+    assert (6, 30) == (sum(beat.units for beat in beats), sum(beat.items for beat in beats))
+
+
 def test_heartbeats_of_earlier_workers_are_removed(tmp_path: Path) -> None:
     """Those of workers with another purpose stay."""
     with HeartbeatWriter(tmp_path, "counts", "c"), HeartbeatWriter(tmp_path, "paints", "c"):

@@ -114,7 +114,7 @@ class HeartbeatWriter:
     ) -> None:
         self._run = run
         self._purpose, self._worker, self._engine = purpose, worker, engine
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._write_repeatedly, name="heartbeat", daemon=True)
         self._began_at = time.time()
@@ -153,8 +153,11 @@ class HeartbeatWriter:
         with self._lock:
             self._units += 1
             self._in_hand.pop(number, None)
-            if not self._in_hand:
+            is_idle = not self._in_hand
+            if is_idle:
                 self._idle_since = time.monotonic()
+        if is_idle:  # it may be ended now, and never write its end
+            self._write()
 
     def _waited(self) -> float:
         idle = 0.0 if self._idle_since is None else time.monotonic() - self._idle_since
@@ -166,7 +169,7 @@ class HeartbeatWriter:
 
     def _write(self) -> None:
         """Write a heartbeat. Ignores an OSError: the work doesn't depend on it."""
-        with contextlib.suppress(OSError):
+        with self._writing, contextlib.suppress(OSError):
             write_heartbeat(self._run, self._now())
 
     def _now(self) -> Heartbeat:

@@ -28,7 +28,7 @@ def identity_of(run: RunFolder, cautions: Sequence[str]) -> Identity:
     return Identity(
         name=run.path.absolute().name,
         report=report_id(run),
-        model=" and ".join(captioners(captions.settings) if captions else ()) or "none yet",
+        model=" and ".join(captioners(captions.settings) if captions else ()) or "no model yet",
         encoder=_encoder(run),
         engine=str(engine or "none yet"),
         cautions=list(cautions),

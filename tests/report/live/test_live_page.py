@@ -79,6 +79,21 @@ def test_samples_that_take_long_to_draw_appear_by_themselves(
     page.locator(".card").first.wait_for()
 
 
+def test_a_page_that_is_opened_before_there_are_sets_shows_their_samples_later(
+    page: sync_api.Page, served: Callable[[Path], str], own_run: Callable[[], tuple[RunFolder, Path]]
+) -> None:
+    """Until then it doesn't say that nothing failed or was rejected."""
+    run, _ = own_run()
+    run.reopen_stage("sets")
+    page.goto(served(run.path))
+    page.get_by_text("samples are shown here once the sets are made").wait_for()
+
+    assert ["Live", "Identity"] == page.locator("h2").all_inner_texts()
+
+    run.finish_stage("sets", {"took_s": 2.0, "sets": 1})
+    page.locator(".card").first.wait_for()
+
+
 def test_a_text_search_finds_images_with_the_runs_encoder(
     page: sync_api.Page, served: Callable[[Path], str], grouped: Path
 ) -> None:

@@ -36,22 +36,27 @@ class Samples:
         self._took_s = 0.0
         self._next_at = 0.0
 
-    @property
     def are_drawn(self) -> bool:
-        """Whether the next page has samples."""
+        """Whether the next page has samples. If not, begin to draw them."""
+        if self._content is None:
+            self._begin()
         return self._content is not None
 
     def content(self) -> Content:
         """The newest samples, if drawing them doesn't take too long; else the last ones."""
+        drawing = self._begin()
+        if drawing is not None and (self._content is None or self._took_s < WAITS_S):
+            drawing.join(WAITS_S)
+        return self._content or content_without_samples(self._watch.run, self._trouble or _NONE_YET)
+
+    def _begin(self) -> threading.Thread | None:
+        """The thread that draws new samples; None if it isn't time for that."""
         with self._lock:
             if self._drawing is None and time.monotonic() >= self._next_at:
                 # A daemon, so that reading millions of captions doesn't delay the server's exit.
                 self._drawing = threading.Thread(target=self._draw, name="samples", daemon=True)
                 self._drawing.start()
-            drawing = self._drawing
-        if drawing is not None and (self._content is None or self._took_s < WAITS_S):
-            drawing.join(WAITS_S)
-        return self._content or content_without_samples(self._watch.run, self._trouble or _NONE_YET)
+            return self._drawing
 
     def _draw(self) -> None:
         began = time.monotonic()

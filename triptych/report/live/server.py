@@ -98,7 +98,7 @@ class LiveReport:
 
     async def _state(self, request: web.Request) -> web.Response:
         state = await asyncio.to_thread(self._watch.state, _number(request, "after") or 0)
-        return _json(msgspec.structs.replace(state, has_samples=self._samples.are_drawn))
+        return _json(msgspec.structs.replace(state, has_samples=self._samples.are_drawn()))
 
     async def _images(self, request: web.Request) -> web.Response:
         """The keys of a set's images."""

@@ -5,7 +5,7 @@ const sampleNote = (shown, all, what) => {
   if (shown.length >= all) return all === 1 ? "The only one." : `All ${count(all)} ${what}.`;
   const rareOnes = shown.filter((each) => each.how === "rare").length;
   return `${count(shown.length)} of ${count(all)} ${what}; drawn evenly by a hash of their names, the same ones every time` +
-    (rareOnes ? `, except ${rareOnes} that were added because their kind is rare.` : ".");
+    (rareOnes ? `, except ${rareOnes}, added because ${rareOnes === 1 ? "its" : "their"} kind is rare.` : ".");
 };
 
 const searchNote = (shown, flags = "") => (shown.length ? ` Find others by words: triptych search ${quoted(content.identity.name)} "a dog"${flags}` : "");
@@ -14,7 +14,7 @@ const keptImages = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
 const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
 const allFailed = content.failures.reduce((sum, each) => sum + each.count, 0);
 
-const SECTIONS = [
+const ALL_SECTIONS = [
   ...(content.beside ? [["beside", "Side by side", content.beside.pairs.length, "The same images, captioned by two runs; drawn evenly by a hash of their names. The names of the runs appear once a pair is judged.", () => beside.section()]] : []),
   ["funnel", "Funnel", null, "What happened to every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
@@ -31,6 +31,9 @@ const SECTIONS = [
   ["throughput", "Throughput", null, "How long each stage took, as the run recorded it.", throughputSection],
   ["identity", "Identity", null, "What made this run, and the settings it was made with.", identitySection],
 ];
+
+// Before samples are drawn, the other sections would say that there is nothing.
+const SECTIONS = ALL_SECTIONS.filter(([id]) => content.has_samples || id === "identity");
 
 const LIVE = ["live", "Live", null, "Counts, updated every few seconds; captions and failures as they are written.", () => live.panel()];
 
@@ -67,8 +70,7 @@ document.body.append(
     masthead(),
     content.live && section(LIVE),
     content.identity.cautions.map((line) => el("p.notice", {}, line)),
-    contactSheet(),
-    filters.node(),
+    content.has_samples && [contactSheet(), filters.node()],
     SECTIONS.map(section))),
   el("footer", {}, review.dock()), lightbox.box, help.box);
 // The cards exist only now: scroll to the one in the address.

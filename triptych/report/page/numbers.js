@@ -93,7 +93,7 @@ const identitySection = () => {
       el("div", {}, el("h3", {}, "Made by"), pairs([
         ["captioner", identity.model], ["its fingerprint", fingerprint("captions", "model")], ["engine", identity.engine],
         ["encoder", identity.encoder], ["its fingerprint", fingerprint("embeddings", "encoder")],
-        ["images", fingerprint("embeddings", "source")], ["report", identity.report],
+        ["report", identity.report],
       ])),
       el("div", {}, el("h3", {}, "Versions"), pairs(Object.entries(identity.versions)))),
     el("h3", {}, "Prompts"),

@@ -22,7 +22,7 @@ from triptych.runs.folder import Setting
 from triptych.runs.heartbeats import EndpointStatus, EngineStatus
 
 STEP = 1.1
-"""The ratio of neighbouring bucket bounds: a percentile is at most 10 % above the true one."""
+"""The ratio of neighbouring bucket bounds: a percentile is at most 10% above the true one."""
 
 SHORTEST_S = 0.001
 """The bound of bucket 0."""

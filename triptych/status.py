@@ -46,7 +46,7 @@ class JobPace(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int
     completion_tokens_per_s: float
     latency_s: dict[str, float]
-    """Percentiles p50, p95, p99 of the time per request, retries included; at most 10 % too high."""
+    """Percentiles p50, p95, p99 of the time per request, retries included; at most 10% too high."""
     engine_busy_share: float
     retried: int
     asked_again: int

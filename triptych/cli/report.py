@@ -142,7 +142,7 @@ def _precision_lines(found: Sequence[Precision], helped: Mapping[str, Corrected]
     from triptych.report.precision import verdicts_for
 
     wanted = f"more for ±{WANTED_HALF_WIDTH}"
-    yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   {'95 % interval':<16} {wanted:>15}"
+    yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   {'95% interval':<16} {wanted:>15}"
     for each in found:
         beside = f"   not counted: {each.other_good} good of {each.other_judged} not drawn evenly"
         beside = beside if each.other_judged else ""

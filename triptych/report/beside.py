@@ -21,7 +21,7 @@ from triptych.runs.plan import Planned, Target
 from triptych.runs.sampling import hash64
 
 PAIRS_PER_JOB = 40
-"""Enough to know a win rate of 0.7 to about ±0.14 (Wilson, 95 %)."""
+"""Enough to know a win rate of 0.7 to about ±0.14 (Wilson, 95%)."""
 
 
 class Pair(NamedTuple):

@@ -1,4 +1,4 @@
-"""Computes the precision of each kind of item, with its interval at 95 %, from people's verdicts.
+"""Computes the precision of each kind of item, with its interval at 95%, from people's verdicts.
 
 Comes in: verdicts of people; of kept captions that a model checked (see runs.checks), its answers, too. Goes
 out: counts with Wilson intervals, narrower ones by the checker's answers, and how many verdicts an interval
@@ -35,7 +35,7 @@ LEAST_VERDICTS = 30
 
 
 class Precision(msgspec.Struct, frozen=True, kw_only=True):
-    """The precision of one kind. ``low`` and ``high`` are the Wilson interval at 95 %, None if nothing
+    """The precision of one kind. ``low`` and ``high`` are the Wilson interval at 95%, None if nothing
     counts."""
 
     kind: str

@@ -37,7 +37,7 @@ from triptych.runs.plan import Target
 from triptych.runs.sampling import drawn_rank
 
 EVEN_SETS = 40
-"""Enough to know a precision of 0.9 to about ±0.1 (Wilson, 95 %)."""
+"""Enough to know a precision of 0.9 to about ±0.1 (Wilson, 95%)."""
 MAX_SET_PICTURES = 240
 """Fewer sets are drawn if they are so large that they would need more pictures."""
 SETS_PER_STRATUM = 1

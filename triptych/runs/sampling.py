@@ -44,7 +44,7 @@ def last_of_smallest(hashes: array[int], count: int) -> int:
 
 
 Z_95 = 1.959963984540054
-"""The 97.5 % point of the normal distribution: two-sided 95 %."""
+"""The 97.5% point of the normal distribution: two-sided 95%."""
 
 
 def wilson_interval(good: float, judged: float, z: float = Z_95) -> tuple[float, float]:

@@ -22,7 +22,7 @@ const beside = (() => {
     const [low, high] = judged ? wilson(good, judged) : [];
     result.replaceChildren();
     fill(result, {}, judged
-      ? [el("b", {}, shown.names[0]), ` is better in ${good} of ${judged}: ${percent(good, judged)}, 95 % interval ${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)} %`, equal > 0 && `; ${equal} equal`]
+      ? [el("b", {}, shown.names[0]), ` is better in ${good} of ${judged}: ${percent(good, judged)}, 95% interval ${(100 * low).toFixed(0)}% to ${(100 * high).toFixed(0)}%`, equal > 0 && `; ${equal} equal`]
       : [`${counted(pairUnits.length, "pair")}, none judged yet${equal ? `; ${equal} equal` : ""}.`]);
   };
 

@@ -33,7 +33,7 @@ const total = (parts) => Object.values(parts || {}).reduce((sum, value) => sum +
 const percent = (part, whole) => {
   if (!whole) return "–";
   const share = (100 * part) / whole;
-  return share === 100 || share === 0 ? `${share} %` : `${share.toFixed(1)} %`;
+  return share === 100 || share === 0 ? `${share}%` : `${share.toFixed(1)}%`;
 };
 const words = (name) => name.replaceAll("_", " ");
 // Quoted for a shell, for commands that are copied.

@@ -168,9 +168,7 @@ def test_two_runs_are_compared_blindly(
             label = ["first", "second"][sides.index("Another.")]
             english.nth(at).get_by_role("button", name=f"{label} is better").click()
 
-        assert (
-            "run is better in 0 of 6: 0%, 95% interval 0% to 39%" == page.locator(".win-rate").inner_text()
-        )
+        assert "run is better in 0 of 6: 0%, 95% interval 0% to 39%" == page.locator(".win-rate").inner_text()
         assert {"run", "other"} == set(english.first.locator(".whose").all_inner_texts())
         assert english.first.locator(".whose").first.is_visible()
         assert "0 good 0 bad" == page.locator(".tally").inner_text()

@@ -34,7 +34,7 @@ def test_records_are_read_back_as_they_were_written(tmp_path: Path) -> None:
 def test_an_error_names_the_file_and_line_of_a_damaged_row(tmp_path: Path) -> None:
     """Not the position in the decoder."""
     (tmp_path / "rows.jsonl").write_text("{}\n")
-    with pytest.raises(SetupError, match=r"rows\.jsonl, line 1: expected a Duplicate"):
+    with pytest.raises(SetupError, match=r"rows\.jsonl, line 1: expected JSON of the type Duplicate"):
         list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
 
 

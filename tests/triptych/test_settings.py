@@ -127,6 +127,22 @@ def test_config_changes_a_run_for_all_commands(run: Path, triptych: Command) -> 
     assert ("mine", "command line") == (row["value"], row["origin"])
 
 
+def test_config_removes_what_the_user_added(run: Path, triptych: Command) -> None:
+    """And shows what is left of its table."""
+    triptych("config", run, "filtering.thresholds.too_short=25")
+    removed = triptych("config", run, "filtering.thresholds.too_short=none")
+
+    assert 0 == removed.exit_code, removed.stderr
+    assert removed.stdout.startswith("filtering.thresholds = {}  (")
+
+
+def test_config_shows_no_unchanged_setting_with_changed(run: Path, triptych: Command) -> None:
+    """Though it knows the key."""
+    outcome = triptych("config", run, "sets.max_sets", "--changed")
+
+    assert (0, "") == (outcome.exit_code, outcome.stdout)
+
+
 def test_settings_are_written_once(run: Path) -> None:
     """Not again when the run is closed."""
     with open_run(run, settings={"export.prefix": "mine"}) as opened:

@@ -41,8 +41,7 @@ def config(
     if run is not None and preset is not None:
         raise UsageError("--preset shows the settings of a preset, RUN those of a run; leave out one of them")
     settings = _settings(run, preset, changes)
-    shown = [word.partition("=")[0].strip() for word in words]
-    _show(settings, shown, changed=changed, as_json=as_json)
+    _show(settings, words, changed=changed, as_json=as_json)
 
 
 def _run_and_keys(folder: str | None, keys: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -73,20 +72,29 @@ def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> S
         return opened.settings
 
 
-def _show(settings: Settings, keys: Sequence[str], *, changed: bool, as_json: bool) -> None:
+def _show(settings: Settings, words: Sequence[str], *, changed: bool, as_json: bool) -> None:
     from triptych.settings_table import setting_rows
 
-    rows = [row for row in setting_rows(settings) if not changed or row.origin != "default"]
-    for key in keys:
-        if not any(_is_below(row, key) for row in rows):
-            close = did_you_mean(key, [row.key for row in rows])
-            raise UsageError(f"unknown config key {key}{close}; `triptych config` shows all", key=key)
+    rows = list(setting_rows(settings))
+    keys = [_shown_key(word, rows) for word in words]
+    rows = [row for row in rows if not changed or row.origin != "default"]
     rows = [row for row in rows if not keys or any(_is_below(row, key) for key in keys)]
     if as_json:
         echo_json(rows)
     else:
         for row in rows:
             _print(row)
+
+
+def _shown_key(word: str, rows: Sequence[SettingRow]) -> str:
+    """The key in ``word``; of a key that the word has removed, the table."""
+    key, is_change, _ = (part.strip() for part in word.partition("="))
+    if any(_is_below(row, key) for row in rows):
+        return key
+    if is_change:
+        return key.rpartition(".")[0]
+    close = did_you_mean(key, [row.key for row in rows])
+    raise UsageError(f"unknown config key {key}{close}; `triptych config` shows all", key=key)
 
 
 def _is_below(row: SettingRow, key: str) -> bool:

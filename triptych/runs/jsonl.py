@@ -231,7 +231,7 @@ def _decode_line(line: bytes, number: int, decoder: msgspec.json.Decoder[T], *, 
         return decoder.decode(line)
     except UNDECODABLE as error:
         name = getattr(decoder.type, "__name__", "record").lstrip("_")
-        raise DamagedLineError(number, f"expected a {name} in JSON, found {error}") from None
+        raise DamagedLineError(number, f"expected JSON of the type {name}, found {error}") from None
 
 
 def sha256_of(path: Path) -> str:

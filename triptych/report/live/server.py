@@ -9,6 +9,7 @@ content (see triptych.report.run_content, watch), the page itself (see page/).
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -144,8 +145,9 @@ def serve_report(path: Path, host: str, port: int, say: Callable[[str], None]) -
     try:
         listening = socket.create_server((host, port), family=_family(host))
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
         raise UsageError(
-            f"{host} port {port}: {error.strerror or error}; name an address of this machine with --host, or"
+            f"{host} port {port}: {reason}; name an address of this machine with --host, or"
             " another port with --port, 0 for any free one"
         ) from None
     with listening:

@@ -174,7 +174,7 @@ def _assign(
         cell_of[numbers] = searcher.nearest_centroids(as_units(stored), centroids, 1)[:, 0]
         return len(numbers)
 
-    with progress.task("sorting into cells", images, "images") as task:
+    with progress.task("index", images, "images") as task:
         for assigned in map_in_threads(assign, _chunks(blocks), searcher):
             task.advance(assigned)
     return cell_of

@@ -48,7 +48,7 @@ def digest_captions(folder: RunFolder, jobs: Sequence[Job], progress: Progress) 
     digest = hashlib.sha256()
     grouped = GroupedImages(folder)
     encoder = msgspec.json.Encoder()
-    with progress.task("digest", None, "captions") as task:
+    with progress.task("checksums", None, "captions") as task:
         for job in jobs:
             for _, planned in JobPlan(folder, job, grouped=grouped).read_all():
                 captions = [each.caption for each in planned if each.caption is not None]

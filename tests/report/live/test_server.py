@@ -27,5 +27,5 @@ def test_the_address_is_one_that_a_browser_can_open(
 @pytest.mark.parametrize("host", ["1:2", "203.0.113.7"])
 def test_a_host_that_is_no_address_of_this_machine_is_refused(nasty_run: Shown, host: str) -> None:
     """The error says what to use."""
-    with pytest.raises(UsageError, match="^[^()]*; name an address of this machine"):
+    with pytest.raises(UsageError, match=r"^[^()]*; name an address of this machine"):
         server.serve_report(nasty_run.run.path, host, 0, print)

@@ -18,9 +18,6 @@ from triptych.terminal import echo, printable
 
 LINE_EVERY_S = 5.0
 
-_COUNTS_WIDTH = 34
-"""The width of ``11,185,362/11,185,362 images, 9.9/s``: with less, bars would move with each digit."""
-
 _is_quiet = False
 
 
@@ -81,11 +78,13 @@ class Bars(Lines):
         def text(field: str, **column: Any) -> rich_progress.TextColumn:
             return rich_progress.TextColumn(field, table_column=Column(no_wrap=True, **column))
 
+        # With a narrower column, bars would move with each digit.
+        widest = f"{total or 0:,}/{total or 0:,} {unit}, 9,999/s"
         # On a narrow terminal the note gives way first, then the bar.
         columns = (
             text("{task.description}", min_width=20),
             rich_progress.BarColumn(bar_width=None, table_column=Column(min_width=4, max_width=40, ratio=1)),
-            text("{task.fields[counts]}", min_width=_COUNTS_WIDTH),
+            text("{task.fields[counts]}", min_width=len(widest)),
             text("{task.fields[left]}", min_width=12),
             text("{task.fields[note]}", overflow="ellipsis", ratio=2),
         )

@@ -119,7 +119,7 @@ def test_progress_of_reading_and_writing_is_shown(
     cli.main(["export", str(run.path)], standalone_mode=False)
     shown = capsys.readouterr().err
 
-    for task in ("digest: ", *(f"export {job.name}: " for job in SEED_JOBS)):
+    for task in ("checksums: ", *(f"export {job.name}: " for job in SEED_JOBS)):
         assert task in shown
 
 

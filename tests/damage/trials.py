@@ -29,8 +29,8 @@ from triptych.runs import digest_cache
 
 REMOVED, SWAPPED = "removed", "swapped with another file"
 
-_NOBODY_READS = (".lock", ".digests.json", ".counts/", "report/", "logs/", "unpacked/")
-"""Files that no result depends on: damage to them only costs time."""
+_NOBODY_READS = (".lock", ".digests.json", ".counts/", "report/", "logs/", "unpacked/", "workers/")
+"""Files that no result depends on: damage to them only costs time, or changes a speed in `status`."""
 
 
 _NOTES = "grouping/embedded/"

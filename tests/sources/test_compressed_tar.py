@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
+from triptych.records import ImageRecord, content_hash
+from triptych.runs.image_reader import read_image
 from triptych.sources import unpacking
 from triptych.sources.opening import open_sources
 from triptych.sources.shard import Shard, estimate_count
@@ -78,6 +80,27 @@ def test_a_removed_unpacked_copy_is_made_again(tmp_path: Path) -> None:
 
     assert jpeg(1) == pickle.loads(pickle.dumps(shard)).read(first.key, first.offset_bytes, len(jpeg(1)))
     assert copy.exists()
+
+
+def test_a_damaged_unpacked_copy_is_made_again(tmp_path: Path) -> None:
+    """Neither embedding nor captioning uses what was damaged."""
+    source = write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path)))
+    before = list(_open(tmp_path, source).files())
+    (copy,) = (tmp_path / "unpacked").glob("*.tar")
+    intact = copy.read_bytes()
+    at = before[0].offset_bytes or 0
+    image = ImageRecord(
+        key=before[0].key,
+        offset_bytes=at,
+        size_bytes=len(before[0].content),
+        content_hash=content_hash(before[0].content),
+    )
+    for damaged in (intact[:at], intact[:at] + b"x" * 9 + intact[at:], intact[: at + 9] + intact[at + 10 :]):
+        copy.write_bytes(damaged)
+        assert before[0].content == read_image(_open(tmp_path, source), image)
+        copy.write_bytes(damaged)
+        assert before == list(_open(tmp_path, source).files())
+    assert intact == copy.read_bytes()
 
 
 def test_a_partial_copy_of_a_killed_process_is_discarded(tmp_path: Path) -> None:

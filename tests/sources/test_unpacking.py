@@ -66,3 +66,23 @@ def test_an_outdated_copy_is_made_again(tmp_path: Path) -> None:
             assert content == file.read()
 
     assert ["rows", "rows", "rows", "columns"] == writes
+
+
+@pytest.mark.parametrize("damaged", ["copy", "copy.source"])
+def test_a_damaged_copy_is_made_again(tmp_path: Path, damaged: str) -> None:
+    """One that is as it was written stays, and is read only once to find out."""
+    archive, writes = tmp_path / "a.gz", list[str]()
+    archive.write_bytes(gzip.compress(b"what is in it"))
+    unpacked = _unpacked(archive, tmp_path / "copy", "", writes)
+    unpacked.open().close()
+    unpacked.remove_if_changed()
+    assert (tmp_path / "copy").exists()
+
+    content = (tmp_path / damaged).read_bytes()
+    (tmp_path / damaged).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    unpacked = _unpacked(archive, tmp_path / "copy", "", writes)
+    unpacked.remove_if_changed()
+
+    with unpacked.open() as file:
+        assert b"what is in it" == file.read()
+    assert ["", ""] == writes

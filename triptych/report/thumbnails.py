@@ -23,6 +23,7 @@ from triptych.progress import Progress
 from triptych.report.content import Picture
 from triptych.report.neighbours import LocatedImage, unit_vectors
 from triptych.runs.folder import RunFolder
+from triptych.runs.image_reader import read_image
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
@@ -82,8 +83,7 @@ class Thumbnails:
         record = image.record
         url = why_not = None
         try:
-            shard = self._sources[image.shard]
-            content = shard.read(record.key, record.offset_bytes, record.size_bytes)
+            content = read_image(self._sources[image.shard], record)
             url = thumbnail_url(content, max_bytes)
         except UnreadableImageError as error:
             why_not = str(error)

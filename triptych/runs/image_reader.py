@@ -6,6 +6,7 @@ the image is at fault or the machine, which would affect every image. Not its jo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -17,7 +18,7 @@ from triptych.jobs import Job
 from triptych.records import ImageRecord, content_hash
 from triptych.runs.context import RunContext
 from triptych.sources.remote_storage import ChangedObjectError, is_url
-from triptych.sources.shard import Shard
+from triptych.sources.shard import HasCopy, Shard
 
 _MACHINE_ERRORS = frozenset(
     {
@@ -47,10 +48,23 @@ def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:
 
     def read(job: Job, shard: str, image: ImageRecord) -> bytes:
         source = by_name[run.grouped.shard_of(image.key) if job.is_multi else shard]
-        fetch = partial(source.read, image.key, image.offset_bytes, image.size_bytes)
+        fetch = partial(read_image, source, image)
         return fetch() if run.image_cache is None else run.image_cache.read(image.content_hash, fetch)
 
     return read
+
+
+def read_image(source: Shard, image: ImageRecord) -> bytes:
+    """The bytes of an image in ``source``. If they have changed and come from an unpacked copy of an archive
+    that is damaged, they are read from a new copy. Raises OSError if it is missing."""
+    place = image.key, image.offset_bytes, image.size_bytes
+    if isinstance(source, HasCopy):
+        with contextlib.suppress(OSError):
+            content = source.read(*place)
+            if content_hash(content) == image.content_hash:
+                return content
+        source.remove_changed_copy()
+    return source.read(*place)
 
 
 def read_unchanged(read: Read, job: Job, shard: str, image: ImageRecord) -> bytes:

@@ -177,6 +177,9 @@ class CopiedParquetShard(ParquetShard):
                 yield FoundFile(key=file.key, content=file.content, offset_bytes=offset_bytes)
                 offset_bytes += len(file.content)
 
+    def remove_changed_copy(self) -> None:
+        self._copy.remove_if_changed()
+
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         with self._copy.open() as copy:
             copy.seek(offset_bytes or 0)

@@ -85,6 +85,15 @@ class Peekable(Shard, Protocol):
         archive these members end: ``size_bytes`` if there are no more. (0, 0) if it is damaged."""
 
 
+@runtime_checkable
+class HasCopy(Shard, Protocol):
+    """A shard whose images are read from an unpacked copy."""
+
+    def remove_changed_copy(self) -> None:
+        """Remove the copy if its bytes are not those that were written, so that the next read unpacks it
+        again. Thread-safe."""
+
+
 class UnreadableArchive:
     """An archive that can't be opened: a shard with one record.
 

@@ -73,7 +73,11 @@ class CompressedTarShard(TarShard):
     def open(self, *, in_ranges: bool = False) -> IO[bytes]:
         return self._unpacked.open()
 
+    def remove_changed_copy(self) -> None:
+        self._unpacked.remove_if_changed()
+
     def files(self) -> Iterator[FoundFile]:
+        self.remove_changed_copy()  # of a killed run
         for file in super().files():
             if file.key != self.archive_key or self._unpacked.damage() is None:
                 yield file

@@ -2,7 +2,8 @@
 
 Comes in: a file compressed with gzip, bzip2, xz, zstd or lz4, or any other with a function that unpacks it.
 Goes out: its content as a file below the run folder, as captioning reads images in random order. The copy is
-written when it is first opened, and again if it was removed. Not its job: what is in it.
+written when it is first opened, and again if it was removed or its bytes are not those that were written. Not
+its job: what is in it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import gzip
 import lzma
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -101,8 +103,8 @@ class UnpackedFile:
     """The unpacked content of the file ``path``, stored at ``copy``. Safe for threads and processes.
 
     ``unpack`` writes it, and returns what was wrong if it is incomplete. ``part`` names the part of the file
-    that is unpacked, if not all of it. Size and time of the source, and the damage, are stored beside the
-    copy. The copy's own time is not used, as not all file systems store it exactly.
+    that is unpacked, if not all of it. Size and time of the source, the copy's CRC-32 and the damage are
+    stored beside the copy. The copy's own time is not used, as not all file systems store it exactly.
     """
 
     def __init__(
@@ -110,6 +112,8 @@ class UnpackedFile:
     ) -> None:
         self._path, self._copy, self._write_content, self._part = path, copy, unpack, part
         self._note = copy.with_name(f"{copy.name}.source")
+        self._intact_file: int | None = None
+        """The inode of the copy that was last found to be intact."""
 
     def open(self) -> IO[bytes]:
         """The copy, unpacked first if needed. Raises OSError, and SetupError if the disk is full."""
@@ -121,12 +125,26 @@ class UnpackedFile:
         """Why the copy is incomplete; None if it isn't."""
         return self._read_note()[2].decode() or None
 
+    def remove_if_changed(self) -> None:
+        """Remove the copy if its bytes are not those that were written. Reads all of it, unless that was done
+        before."""
+        with contextlib.suppress(FileNotFoundError), self._copy.open("rb") as file:
+            inode = os.fstat(file.fileno()).st_ino
+            if inode == self._intact_file:
+                return
+            if _crc32_of(file) == self._read_note()[1]:
+                self._intact_file = inode
+            elif self._copy.stat().st_ino == inode:  # otherwise another thread has made it again
+                self._copy.unlink()
+
     def _read_note(self) -> tuple[bytes, bytes, bytes]:
-        """The source of the copy, a separator, and the damage; all empty if there is no copy."""
+        """The source of the copy, its CRC-32, and the damage; all empty if there is no copy."""
         try:
-            return self._note.read_bytes().partition(b"\0")
+            source, _, rest = self._note.read_bytes().partition(b"\0")
         except FileNotFoundError:
             return b"", b"", b""
+        crc32, _, damage = rest.partition(b"\0")
+        return source, crc32, damage
 
     def _source(self) -> bytes:
         size_bytes, modified_ns = size_and_time_of(self._path)
@@ -166,10 +184,19 @@ class UnpackedFile:
         os.fsync(file.fileno())
         self._copy.unlink(missing_ok=True)
         with self._note.open("wb") as note:
-            note.write(source + b"\0" + damage.encode())
+            note.write(b"\0".join((source, _crc32_of(file), damage.encode())))
             note.flush()
             os.fsync(note.fileno())
         os.replace(part, self._copy)
+
+
+def _crc32_of(file: IO[bytes]) -> bytes:
+    """The CRC-32 of all bytes of ``file``, in decimal."""
+    file.seek(0)
+    crc32 = 0
+    while block := file.read(16 * BLOCK_BYTES):
+        crc32 = zlib.crc32(block, crc32)
+    return str(crc32).encode()
 
 
 def decompress(path: str, file: IO[bytes]) -> str | None:

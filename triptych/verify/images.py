@@ -19,6 +19,7 @@ from triptych.progress import Progress
 from triptych.records import ImageRecord, content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.grouped_images import GroupedImages
+from triptych.runs.image_reader import read_image
 from triptych.runs.plan import JobPlan
 from triptych.runs.sampling import hash64, last_sampled
 from triptych.sources.image_decoding import upright_size
@@ -90,7 +91,7 @@ def from_sources(shards: Sequence[Shard]) -> ReadImage:
         if shard not in by_name:
             raise FileNotFoundError(f"no shard {shard} in the sources any more")
         try:
-            return by_name[shard].read(image.key, image.offset_bytes, image.size_bytes)
+            return read_image(by_name[shard], image)
         except KeyError:
             raise FileNotFoundError("not in the sources any more") from None
 

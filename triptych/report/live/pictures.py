@@ -15,6 +15,7 @@ from PIL import Image
 from triptych.api import Run
 from triptych.errors import UnreadableImageError
 from triptych.report.live.record_index import RecordIndex
+from triptych.runs.image_reader import read_image
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
@@ -47,7 +48,7 @@ class Pictures:
         found = self._records.image(run.folder, key, shard)
         if found is None or found.image.unreadable is not None:
             return None
-        content = self._shard(run, found.shard).read(key, found.image.offset_bytes, found.image.size_bytes)
+        content = read_image(self._shard(run, found.shard), found.image)
         if side_px is None and (media_type := _media_type(content)):
             return Encoded(content, media_type)
         side_px = min(side_px or LARGEST_SIDE_PX, LARGEST_SIDE_PX)

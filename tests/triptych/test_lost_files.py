@@ -162,6 +162,17 @@ def test_an_invalid_config_in_run_json_is_refused(
     assert_one_line(triptych("status", tmp_path), 1, "run.json has a config", "restore")
 
 
+def test_a_file_instead_of_a_run_folder_is_one_line(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """In every place where a run is named."""
+    (notes := tmp_path / "notes").touch()
+
+    assert_one_line(triptych("status", notes), 1, "notes is not a run folder", "`triptych run` makes one")
+    outcome = triptych("group", few_images, "--preset", "demo", "--out", notes)
+    assert_one_line(outcome, 1, "notes is a file, expected a folder; name another with --out")
+
+
 def test_a_run_folder_inside_a_file_is_refused(triptych: Command, few_images: Path, tmp_path: Path) -> None:
     """The error names that file."""
     (tmp_path / "notes").touch()

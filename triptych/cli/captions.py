@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=options.example("triptych captions run --use single_en=3fab01c2"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.option(
     "--use", "uses", multiple=True, metavar="JOB=GENERATION", help="Use this generation. Repeatable."
 )

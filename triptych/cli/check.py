@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=options.example("triptych check run --server http://gpu2:23333/v1 --sample 500"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @options.serving
 @click.option(
     "--sample",

@@ -1,4 +1,4 @@
-"""The commands export and push: write the dataset files, upload them to the Hugging Face hub."""
+"""The commands export and push: write the dataset files, upload them to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=options.example("triptych export run --to lf --format llama-factory --image-root /sa1b")
 )
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @options.exporting
 @click.option(
     "--to",
@@ -65,12 +65,12 @@ def _show_plan(found: DryRun) -> None:
 
 
 @click.command(epilog=options.example("triptych push run hf://datasets/me/photo-captions --private"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.argument("url", metavar="hf://datasets/NAME")
 @click.option("--export", "name", default="", metavar="NAME", help="RUN/exports/NAME. [default: RUN/export]")
 @click.option("--private", is_flag=True, help="Make the dataset private, if it is created.")
 def push(folder: Path, url: str, name: str, private: bool) -> None:
-    """Upload an export to the Hugging Face hub.
+    """Upload an export to the Hugging Face Hub.
 
     The dataset is created if it doesn't exist. NAME is OWNER/DATASET, or DATASET alone for the account of
     HF_TOKEN or `hf auth login`. After an interruption, run the same command again: files that were uploaded

@@ -17,7 +17,7 @@ from triptych.terminal import echo, echo_json
 
 
 @click.command(epilog=options.example("triptych status run --json"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @options.as_json
 def status(folder: Path, as_json: bool) -> None:
     """Show progress, time left, and what limits the throughput.
@@ -55,7 +55,7 @@ def status(folder: Path, as_json: bool) -> None:
 
 
 @click.command(epilog=options.example("triptych explain run sa_000000/sa_1.jpg"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.argument("wanted", metavar="KEY|SET|CAPTION")
 def explain(folder: Path, wanted: str) -> None:
     """Explain what happened to an image, a set or a caption, and why.
@@ -72,7 +72,7 @@ def explain(folder: Path, wanted: str) -> None:
 
 
 @click.command(epilog=options.example('triptych search run "two dogs on a beach" --sets'))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.argument("text", metavar="[TEXT]", default="")
 @click.option("--image", type=options.FILE, metavar="FILE", help="Find images like this one.")
 @click.option("--sets", is_flag=True, help="Find sets instead, each by its nearest image.")
@@ -112,7 +112,7 @@ def search(folder: Path, text: str, image: Path | None, sets: bool, count: int, 
 
 
 @click.command(epilog=options.example("triptych verify run --images all && echo all there"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.option(
     "--images",
     metavar="N|all",
@@ -157,7 +157,7 @@ def verify(folder: Path, images: str, image_root: Path | None, moved: tuple[str,
 
 
 @click.command(epilog=options.example("triptych repair run --dry-run"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.option("--dry-run", is_flag=True, help="List what is damaged; change nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 def repair(folder: Path, dry_run: bool, yes: bool) -> None:

@@ -17,6 +17,8 @@ from triptych.runs.folder import StageName
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+RUN = click.Path(path_type=Path)
+"""A run folder. What isn't one is refused when it is opened, in one line."""
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -97,9 +99,7 @@ grouping = _together(
 )
 
 preset_and_out = _together(
-    click.option(
-        "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; created if missing."
-    ),
+    click.option("--out", type=RUN, required=True, metavar="RUN", help="The run folder; created if missing."),
     preset,
 )
 

@@ -26,7 +26,7 @@ WANTED_HALF_WIDTH = 0.02
 
 
 @click.command(epilog=options.example("triptych report run --verdicts verdicts-8ea88d6adb81.jsonl"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @click.option(
     "--verdicts",
     "verdicts_file",
@@ -37,7 +37,7 @@ WANTED_HALF_WIDTH = 0.02
 @click.option("--to", metavar="URL", help="Upload the page, too, such as to s3://bucket/report.html.")
 @click.option(
     "--beside",
-    type=options.FOLDER,
+    type=options.RUN,
     metavar="OTHER",
     help="Show captions of RUN and of the run OTHER on the same images side by side, for blind comparison.",
 )

@@ -115,7 +115,7 @@ def group(
 
 
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("folder", metavar="RUN", type=options.RUN)
 @options.captioning
 @options.moved
 @options.metrics

@@ -178,7 +178,8 @@ class HttpClient:
                 " certificate in --ca-file, or use http:// if that is meant"
             ) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreachable(f"{where} can't be reached ({self._excerpt(error)})") from None
+            reason = self._excerpt(error.strerror or error)  # aiohttp repeats host and port
+            raise Unreachable(f"{where} can't be reached ({reason})") from None
         except TimeoutError:
             if not answer.is_whole:
                 cut = TimedOut(f"{where} gave {answer.waited_for}")

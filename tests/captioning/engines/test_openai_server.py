@@ -226,7 +226,9 @@ def test_an_unreachable_endpoint_is_reported_in_one_line() -> None:
     """Before any work starts."""
     url = f"http://127.0.0.1:{free_port()}"
 
-    with pytest.raises(SetupError, match=rf"endpoint {url}/v1 can't be reached .*--server"):
+    with pytest.raises(
+        SetupError, match=rf"endpoint {url}/v1 can't be reached \(Connect call failed [^:]*\);.* --server"
+    ):
         ServerEngine(ServerConfig(urls=(url,)))
 
 

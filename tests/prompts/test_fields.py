@@ -40,7 +40,7 @@ def test_the_text_of_a_single_image_has_no_label() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [*PLACEHOLDERS, *TURN_MARKS, "[INST]", "</s>", "<｜User｜>", "{text}", "[IMG]"]
+    "word", [*PLACEHOLDERS, *TURN_MARKS, "[INST]", "</s>", "<｜User｜>", "◁/think▷", "{text}", "[IMG]"]
 )
 def test_no_value_contains_a_special_token_of_any_model_family(word: str) -> None:
     """Nor a field, which would be filled afterwards."""

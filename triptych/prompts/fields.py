@@ -19,8 +19,8 @@ MAX_CHARACTERS = 1000
 NOTHING = "-"
 """Stands for a missing value."""
 
-_HARMLESS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "{": "(", "}": ")", "|": "¦", "`": "'"})
-"""Special tokens of all model families are written with one of these (<image>, <|im_end|>, [INST])."""
+_HARMLESS = str.maketrans("<>[]{}|`◁▷", "‹›()()¦'‹›")
+"""Special tokens of all model families have one of these: <image>, <|im_end|>, [INST], ◁think▷."""
 
 
 def fields_of(text: str) -> frozenset[str]:

@@ -77,6 +77,7 @@ class ServerEngine:
         self._slots = limits.max_in_flight * len(self.endpoints)
         self._say = say
         self._http: HttpClient | None = None
+        self._last_error: Transient | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoints", daemon=True)
         self._thread.start()
@@ -191,13 +192,13 @@ class ServerEngine:
     async def _caption(self, request: CaptionRequest) -> Completion:
         tries = _Tries()
         while True:
-            if tries.error is not None:
+            if tries.errors:
                 jittered_s = pause_s(tries.errors, self._first_pause_s)
                 await asyncio.sleep(jittered_s + self._balancer.retry_after_left_s)
             try:
                 answer = await self._ask(request, tries)
             except AllEndpointsDown:
-                raise SetupError(self._all_down(tries)) from None
+                raise SetupError(self._all_down()) from None
             except Refused as refusal:
                 kind = "too long" if isinstance(refusal, TooLong) else "refused"
                 return Completion(id=request.id, attempts=tries.sent, failure=f"{kind}: {refusal}")
@@ -205,7 +206,7 @@ class ServerEngine:
                 tries.add(error)
                 impatient = isinstance(error, NotNow) and tries.took_s >= self._patience_s
                 if impatient and self._balancer.is_down:
-                    raise SetupError(self._all_down(tries)) from None
+                    raise SetupError(self._all_down()) from None
                 if impatient or tries.attempts >= self._max_attempts:
                     return Completion(id=request.id, attempts=tries.sent, failure=f"no answer: {error}")
             else:
@@ -242,6 +243,7 @@ class ServerEngine:
             endpoint.answered(time.monotonic() - began)
             raise
         except Transient as error:
+            self._last_error = error
             tries.errors_at[endpoint] += 1
             tries.sent -= isinstance(error, Unreachable)
             endpoint.failed(error)
@@ -252,12 +254,12 @@ class ServerEngine:
         finally:
             self._balancer.release(endpoint)
 
-    def _all_down(self, tries: _Tries) -> str:
+    def _all_down(self) -> str:
         where = self.endpoints[0].url if len(self.endpoints) == 1 else f"{len(self.endpoints)} endpoints"
-        last = f" (the last said: {tries.error})" if tries.error is not None else ""
+        last = f" (the last error: {self._last_error})" if self._last_error is not None else ""
         return (
-            f"{where} gave no answer for {self._patience_s:g} s{last}; start {self._client.model} there again"
-            " and run the same command: captions so far stay"
+            f"{where} gave no answer for {self._patience_s:g} s{last}; mend that, or start"
+            f" {self._client.model} there again, and run the same command: captions so far stay"
         )
 
 
@@ -268,7 +270,6 @@ class _Tries:
         self.sent = 0
         self.waited_s = 0.0
         self.attempts = 0
-        self.error: Transient | None = None
         self.errors_at: Counter[Endpoint] = Counter()
         self.endpoint: Endpoint | None = None
         """The one asked last."""
@@ -276,7 +277,6 @@ class _Tries:
         self._began = time.monotonic()
 
     def add(self, error: Transient) -> None:
-        self.error = error
         self.errors += 1
         self.attempts += error.counts_as_attempt
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.chat_server import SERVED_MODEL, ChatServer, anywhere
 from tests.support.ports import free_port
+from tests.support.scripted_endpoint import ScriptedEndpoint, refuse
 from tests.support.small_run import picture
 from triptych.captioning.endpoints.endpoint import ERRORS_BEFORE_REST
 from triptych.captioning.engine import CaptionRequest, Completion
@@ -161,6 +162,16 @@ def test_losing_all_endpoints_ends_the_run_instead_of_failing_every_caption(
     ):
         engine.caption([REQUEST])
     engine.close()
+
+
+def test_the_last_error_is_reported_even_if_other_requests_met_it() -> None:
+    """Those that wait for an endpoint which answers nothing but errors have seen none themselves."""
+    with ScriptedEndpoint(lambda _: refuse(529, "overloaded")) as endpoint:
+        limits = RequestLimits(max_attempts=1, patience_s=0.5)
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), limits=limits, first_pause_s=0.1)
+        with pytest.raises(SetupError, match="the last error: .*HTTP 529.*overloaded"):
+            engine.caption([REQUEST] * 9)
+        engine.close()
 
 
 def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(

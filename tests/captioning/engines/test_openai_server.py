@@ -167,9 +167,9 @@ def test_losing_all_endpoints_ends_the_run_instead_of_failing_every_caption(
 def test_the_last_error_is_reported_even_if_other_requests_met_it() -> None:
     """Those that wait for an endpoint which answers nothing but errors have seen none themselves."""
     with ScriptedEndpoint(lambda _: refuse(529, "overloaded")) as endpoint:
-        limits = RequestLimits(max_attempts=1, patience_s=0.5)
-        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), limits=limits, first_pause_s=0.1)
-        with pytest.raises(SetupError, match="the last error: .*HTTP 529.*overloaded"):
+        limits = RequestLimits(max_attempts=1, max_in_flight=1, patience_s=0.2)
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), limits=limits, first_pause_s=9.0)
+        with pytest.raises(SetupError, match=r"the last error: .*HTTP 529.*overloaded"):
             engine.caption([REQUEST] * 9)
         engine.close()
 

@@ -71,10 +71,10 @@ def test_pngs_of_every_colour_type_and_depth_are_read(content: bytes, expected: 
 
 
 def tiff(row: bytes, bits: Sequence[int], photometric: int, *, form: int = 1, extra: int | None = None,
-         order: str = "<", big: bool = False) -> bytes:  # fmt: skip
-    """An uncompressed TIFF of two pixels in one row, in either byte order, with 32- or 64-bit offsets."""
+         order: str = "<", big: bool = False, compression: int = 1) -> bytes:  # fmt: skip
+    """A TIFF of two pixels in one row, in either byte order, with 32- or 64-bit offsets."""
     samples = len(bits)
-    tags = [(256, 2), (257, 1), (258, bits), (259, 1), (262, photometric), (273, 16 if big else 8),
+    tags = [(256, 2), (257, 1), (258, bits), (259, compression), (262, photometric), (273, 16 if big else 8),
             (277, samples), (278, 1), (279, len(row)), (339, (form,) * samples)]  # fmt: skip
     tags += [] if extra is None else [(338, extra)]
     at = (16 if big else 8) + len(row) + len(row) % 2
@@ -119,6 +119,24 @@ def test_tiffs_of_every_kind_and_depth_are_read(order: str, big: bool) -> None:
         content = tiff(row, bits, photometric, order=order, big=big, **more)  # type: ignore[arg-type]
 
         assert expected == colours(content)
+
+
+@pytest.mark.parametrize("order", "<>", ids=["little", "big"])
+@pytest.mark.parametrize("photometric", [0, 1], ids=["white is 0", "black is 0"])
+@pytest.mark.parametrize(
+    ("numbers", "levels", "form"),
+    [("2H", (0, 65535), 1), ("2h", (0, 255), 2), ("2i", (0, 255), 2), ("2f", (0, 1), 3)],
+    ids=["16 bits", "16 bits, signed", "32 bits, signed", "floats"],
+)
+def test_compressed_levels_of_many_bits_are_read(
+    numbers: str, levels: tuple[int, int], form: int, photometric: int, order: str
+) -> None:
+    """libtiff gives them in the machine's byte order, not in the file's."""
+    row = struct.pack(f"{order}{numbers}", *levels)
+    bits = 8 * len(row) // 2
+    content = tiff(zlib.compress(row), (bits,), photometric, form=form, order=order, compression=8)
+
+    assert ([BLACK, WHITE] if photometric else [WHITE, BLACK]) == colours(content)
 
 
 def test_tiffs_of_twelve_bits_keep_their_brightness() -> None:

@@ -8,6 +8,7 @@ or damaged is refused, as far as its format shows that. Not its job: the single 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
@@ -44,6 +45,10 @@ _DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
 
 MAX_ERRORS = 3
 """Of libtiff in a reason: it may report one for each row."""
+
+_BIG_ENDIAN = re.compile(r"(?<=;)(16|32)B")
+"""In Pillow's name of how levels are stored. libtiff gives them in this machine's order, which Pillow
+forgets except for unsigned 16 bits."""
 
 _BARE_FILES = {
     "AVIF": chunks.bare_avif,
@@ -166,6 +171,9 @@ def _loaded(image: ImageFile.ImageFile) -> Image.Image:
             return image.convert("RGB")  # many programs write 0, and viewers ignore it
         return image
     image.im = _imaging.new(image.mode, image.size)  # avoids Pillow's own limit on pixels
+    for at, tile in enumerate(image.tile):
+        if tile.codec_name == "libtiff" and isinstance(tile.args, tuple):
+            image.tile[at] = tile._replace(args=(_BIG_ENDIAN.sub(r"\1N", tile.args[0]), *tile.args[1:]))
     with libtiff_errors.captured_errors() as errors:
         try:
             image.load()

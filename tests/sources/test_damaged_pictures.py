@@ -92,6 +92,27 @@ def test_intact_jpegs_are_not_refused() -> None:
         assert not is_refused(strange)
 
 
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"subsampling": 0, "quality": 95}])
+def test_a_jpeg_with_a_sector_of_zeros_is_refused(options: dict[str, object]) -> None:
+    """Wherever it is. Its zeros are valid codes, and some files have the right number of them."""
+    content = encoded(like_a_photograph(5), **options)
+
+    for at in range(first_pixel_byte(content), len(content) - 100, 50):
+        assert is_refused(content[:at] + bytes(64) + content[at + 64 :])
+
+
+@pytest.mark.parametrize("options", [{"optimize": True}, {"progressive": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("shape", ["plain", "falling", "dots"])
+def test_a_plain_jpeg_that_consists_of_zeros_is_intact(shape: str, options: dict[str, object]) -> None:
+    """The shortest codes of its tables, all zeros, stand for no change."""
+    y, x = np.mgrid[:480, :640]
+    levels = {"plain": 0 * x, "falling": 255 - x // 3, "dots": 255 - 255 * ((x % 8 == 0) & (y % 8 == 0))}
+    for quality in (1, 50, 100):
+        content = encoded(Image.fromarray(levels[shape].astype(np.uint8)), quality=quality, **options)
+
+        assert not is_refused(content)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_progressive_jpeg_without_its_last_scans_is_refused(seed: int) -> None:
     """With any number of scans missing; the remaining ones would decode without a warning."""

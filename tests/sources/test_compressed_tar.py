@@ -125,11 +125,13 @@ def test_a_copy_of_an_earlier_version_of_the_archive_is_not_used(tmp_path: Path)
     assert [("a/other.jpg", jpeg(9))] == [(f.key, f.content) for f in _open(tmp_path, source).files()]
 
 
-def test_junk_behind_a_gzipped_tar_is_ignored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", ["gz", "bz2", "zst", "lz4"])
+@pytest.mark.parametrize("junk", [b"junk at the end", bytes(512)], ids=["junk", "zeros"])
+def test_junk_behind_a_compressed_tar_is_ignored(tmp_path: Path, compression: str, junk: bytes) -> None:
     """Unless the tar breaks off there: then the next member's header is damaged."""
-    content = _tar(tmp_path / "before")
-    whole = write_file(tmp_path / "whole.tar.gz", gzip.compress(content) + b"junk")
-    cut = write_file(tmp_path / "cut.tar.gz", gzip.compress(content[:2000]) + b"junk")
+    content, compress = _tar(tmp_path / "before"), COMPRESSIONS[compression]
+    whole = write_file(tmp_path / f"whole.tar.{compression}", compress(content) + junk)
+    cut = write_file(tmp_path / f"cut.tar.{compression}", compress(content[:2000]) + junk)
 
     assert {"whole/notes.md": "not an image"} == reasons(whole)
     assert "truncated archive" in reasons(cut).values()
@@ -178,6 +180,16 @@ def test_members_before_the_damage_of_a_compressed_tar_are_read(
         assert 50 < sum(file.unreadable is None for file in files)
         assert all(file.unreadable is not None or file.content == whole[file.key] for file in files)
     assert len(files) == len({file.key for file in files})
+
+
+@pytest.mark.parametrize("compression", ["gz", "lz4"])
+def test_members_of_a_small_compressed_tar_without_its_end_are_read(tmp_path: Path, compression: str) -> None:
+    """pyarrow's streams return no part of a block that they can't fill."""
+    content = _tar(tmp_path / "before")
+    packed = COMPRESSIONS[compression](content)[:-3]
+    found = list(_open(tmp_path, write_file(tmp_path / f"a.tar.{compression}", packed)).files())
+
+    assert ["a/1.jpg", "a/sub/2.jpg"] == [file.key for file in found if file.unreadable is None]
 
 
 @pytest.mark.parametrize(

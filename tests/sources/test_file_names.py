@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.pile import jpeg, keys, reasons, write_file, write_tar, write_zip
+from triptych.errors import UnreadableImageError
 from triptych.sources.file_names import FileKind, kind_by_name
+from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.opening import find_sources
 
 JUNK = [
@@ -99,6 +101,22 @@ def test_an_image_is_recognised_by_its_bytes_if_its_name_says_nothing(tmp_path: 
     write_zip(tmp_path / "z.zip", {name: jpeg()})
 
     assert [f"loose/{name}", f"t/{name}", f"z/{name}"] == keys(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tar", "a.tar.gz", "a.zip", "a.parquet", "a.txt.1", "a"])
+def test_a_git_lfs_pointer_is_called_so(tmp_path: Path, name: str) -> None:
+    """A dataset cloned without its files isn't damaged."""
+    write_file(tmp_path / "x.jpg")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    write_file(tmp_path / name, pointer)
+    (file,) = (f for shard in find_sources([tmp_path]).shards for f in shard.files() if f.key == name)
+    why = file.unreadable
+    if why is None:
+        with pytest.raises(UnreadableImageError) as raised:
+            decode_rgb(file.content)
+        why = str(raised.value)
+
+    assert "unsupported format: Git LFS pointer, as in a clone without its files; run `git lfs pull`" == why
 
 
 @pytest.mark.parametrize(

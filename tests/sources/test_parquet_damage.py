@@ -13,6 +13,7 @@ import pytest
 from tests.support.parquet_files import image_structs, write_parquet
 from tests.support.pile import jpeg, keys, reasons, write_file
 from triptych.sources.opening import open_sources
+from triptych.sources.parquet_footers import why_unreadable
 
 
 @pytest.mark.parametrize("plaintext_footer", [False, True])
@@ -36,6 +37,13 @@ def test_an_encrypted_file_has_its_true_reason(tmp_path: Path, plaintext_footer:
     write_file(tmp_path / "x.jpg")
 
     assert {"a.parquet": "encrypted archive"} == reasons(tmp_path)
+
+
+def test_a_type_that_pyarrow_lacks_is_not_called_damage() -> None:
+    """Such as 128-bit integers, which polars writes."""
+    error = pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
+
+    assert f"unsupported archive: {error}" == why_unreadable(error)
 
 
 def test_a_footer_that_crashes_its_reader_affects_one_file(tmp_path: Path) -> None:

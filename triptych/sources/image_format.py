@@ -28,6 +28,8 @@ class ImageFormat(NamedTuple):
 AVIF = ImageFormat("AVIF", "PIL.AvifImagePlugin.AvifImageFile")
 HEIC = ImageFormat("HEIC", "pillow_heif.HeifImageFile", extra="heif")
 
+GIT_LFS = "Git LFS pointer, as in a clone without its files; run `git lfs pull`"
+
 _STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
     (re.compile(pattern, re.DOTALL), ImageFormat(*names))
     for pattern, *names in (
@@ -55,6 +57,7 @@ _STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
         (rb"gimp xcf ", "GIMP"),
         (rb"P7\n", "PAM"),
         (rb"SIMPLE  =", "FITS"),
+        (rb"version https://git-lfs", GIT_LFS),
         (rb"FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|FOVb|....ftypcrx ", "camera raw"),
     )
 )

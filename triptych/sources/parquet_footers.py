@@ -113,7 +113,8 @@ def why_unreadable(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "too large: there is not enough memory for a page of it"
     message = " ".join(str(error).split())[:MAX_REASON_CHARACTERS] or type(error).__name__
-    return f"{'encrypted' if 'crypt' in message.lower() else 'damaged'} archive: {message}"
+    kind = "encrypted" if "crypt" in message.lower() else "damaged"
+    return f"{'unsupported' if isinstance(error, NotImplementedError) else kind} archive: {message}"
 
 
 def _serve_requests() -> None:

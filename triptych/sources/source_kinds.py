@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from triptych.errors import SetupError
 from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, FileKind, suffix_of, why_not_an_image
+from triptych.sources.image_format import GIT_LFS
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
@@ -60,8 +61,12 @@ SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
 ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suffixes)
 
 
-OTHER_ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
-"""First bytes of archives that can't be read."""
+OTHER_ARCHIVES = {
+    b"7z\xbc\xaf\x27\x1c": "unsupported archive: 7z; unpack it, or make it a zip or a tar",
+    b"Rar!\x1a\x07": "unsupported archive: rar; unpack it, or make it a zip or a tar",
+    b"version https://git-lfs": f"unsupported format: {GIT_LFS}",
+}
+"""Why archives can't be read, by their first bytes."""
 
 ZIPPED_SUFFIXES = frozenset(
     f".{suffix}"
@@ -118,9 +123,9 @@ def recognise(path: str, file_kind: FileKind) -> SourceKind | str | None:
         head = read_head(path, HEAD_BYTES)
     except OSError as error:
         return why_not_read(error)
-    for begin, other in OTHER_ARCHIVES.items():
+    for begin, reason in OTHER_ARCHIVES.items():
         if head.startswith(begin):
-            return f"unsupported archive: {other}; unpack it, or make it a zip or a tar"
+            return reason
     found = next((kind for kind in SOURCE_KINDS if kind.matches(head)), None)
     if named is None and found is ZIP and _is_document(path):
         found = None

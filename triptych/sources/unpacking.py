@@ -27,10 +27,12 @@ from triptych.extras import missing_message
 from triptych.sources.regular_files import open_regular, size_and_time_of
 
 BLOCK_BYTES = 64 * 1024
-"""Up to this much is lost before the place where a stream is cut off or damaged."""
 
-_NO_MEMBER = "Not a gzipped file"
-"""gzip's message if something else follows the last member."""
+SMALL_BLOCK_BYTES = 512
+"""What is lost before the place where a stream is cut off or damaged, at most."""
+
+_NO_MEMBER = ("Not a gzipped file", "Unknown frame descriptor", "frameType_unknown")
+"""In the messages of gzip, zstd and lz4 if something else follows the last member."""
 
 MAX_EXPANSION, ALWAYS_UNPACKED_BYTES = 100, 1024**3
 """A file that exceeds both when unpacked is a decompression bomb: images hardly compress."""
@@ -202,24 +204,35 @@ def _crc32_of(file: IO[bytes]) -> bytes:
 def decompress(path: str, file: IO[bytes]) -> str | None:
     """Write the unpacked content of ``path`` to ``file``. Returns what was wrong if it is incomplete."""
     max_bytes = max(ALWAYS_UNPACKED_BYTES, MAX_EXPANSION * (size_and_time_of(path)[0] or 0))
+    error = _write_blocks(path, file, BLOCK_BYTES, max_bytes)
+    if error is not None:  # a block before it may be incomplete, and pyarrow returns only whole ones
+        error = _write_blocks(path, file, SMALL_BLOCK_BYTES, max_bytes)
+    if file.tell() > max_bytes:
+        return f"too large: it unpacks to over {max_bytes:,} bytes; unpack it to a plain .tar"
+    if error is None or (file.tell() and any(each in error for each in _NO_MEMBER)):  # junk behind the end
+        return None
+    return f"damaged archive: nothing behind byte {file.tell()} can be unpacked: {error}"
+
+
+def _write_blocks(path: str, file: IO[bytes], block_bytes: int, max_bytes: int) -> str | None:
+    """Append to ``file`` what it lacks of the unpacked content. Returns the error that ended it, if any."""
     with decompressed(path) as (stream, _):
-        read = getattr(stream, "read1", stream.read)  # it returns the bytes before damage
-        while True:
+        at = 0
+        while at <= max_bytes:
             try:
-                block = read(BLOCK_BYTES)
+                block = stream.read(min(BLOCK_BYTES, file.tell() - at) or block_bytes)
             except SetupError:  # the storage
                 raise
             except Exception as error:  # each library raises its own
                 if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
                     raise
-                if file.tell() and str(error).startswith(_NO_MEMBER):  # junk, which gzip ignores too
-                    return None
-                return f"damaged archive: nothing behind byte {file.tell()} can be unpacked: {error}"
+                return str(error)
             if not block:
                 return None
-            file.write(block)
-            if file.tell() > max_bytes:
-                return f"too large: it unpacks to over {max_bytes:,} bytes; unpack it to a plain .tar"
+            if at == file.tell():
+                file.write(block)
+            at += len(block)
+    return None
 
 
 @cache

@@ -41,7 +41,7 @@ _HARMLESS = "Invalid SOS parameters"
 """Its warning of a sloppy encoder, which doesn't affect the pixels."""
 
 ZEROS = bytes(32)
-"""More than a block's worth. The scans of 1,508 photographs from the web have at most 4 zero bytes in a row."""
+"""More than a block's worth. The scans of 1,508 photographs have at most 4 zero bytes in a row."""
 
 _MARKER = re.compile(rb"\xff+[\x01-\xfe]")
 _MORE_SCAN_DATA = b"\x5a" * 64

@@ -121,6 +121,19 @@ def test_tiffs_of_every_kind_and_depth_are_read(order: str, big: bool) -> None:
         assert expected == colours(content)
 
 
+def test_a_jpeg_2000_with_colours_of_many_bits_is_refused() -> None:
+    """Pillow would make white black, and all of a picture with opaque alpha white. Grey is read."""
+    for mode in ("RGB", "RGBA", "LA"):
+        buffer = io.BytesIO()
+        Image.new(mode, (8, 8), "white").save(buffer, "JPEG2000")
+        content = buffer.getvalue()
+        precision = content.index(b"\xff\x4f\xff\x51") + 42
+
+        assert [WHITE, WHITE] == colours(content)
+        with pytest.raises(UnreadableImageError, match="unsupported format: JPEG 2000: colours of 16 bits"):
+            decode_rgb(content[:precision] + b"\x0f" + content[precision + 1 :])
+
+
 @pytest.mark.parametrize("order", "<>", ids=["little", "big"])
 @pytest.mark.parametrize("photometric", [0, 1], ids=["white is 0", "black is 0"])
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from triptych.errors import UnreadableImageError
 from triptych.sources.pixels.bare_file import BareFile, from_metadata
 from triptych.sources.pixels.heif_items import coded_extents
 
@@ -199,9 +200,17 @@ def _jxl_size(bits: int) -> tuple[int, int]:
 
 
 def bare_jpeg_2000(content: bytes) -> BareFile:
-    """The unchanged file, checked for missing tiles, which its decoder leaves black."""
+    """The unchanged file, checked for missing tiles, which its decoder leaves black.
+
+    Raises UnreadableImageError for colours of more than 8 bits: Pillow rounds white to 256, which becomes 0.
+    """
     try:
-        missing = _missing_tiles(content, content.index(CODESTREAM))
+        at = content.index(CODESTREAM)
+        components, bits = struct.unpack_from(">HB", content, at + 40)
+        if components > 1 and bits % 128 >= 8:  # one less than the precision; the top bit is for signed ones
+            found = f"colours of {bits % 128 + 1} bits, whose white the decoder makes black"
+            raise UnreadableImageError(f"unsupported format: JPEG 2000: {found}; convert it to PNG")
+        missing = _missing_tiles(content, at)
     except (ValueError, struct.error, ZeroDivisionError):  # the decoder reports damage
         return BareFile(content)
     return BareFile(content, damage=f"it is truncated before {missing} of its tiles" if missing else None)

@@ -101,6 +101,15 @@ def test_a_jpeg_with_a_sector_of_zeros_is_refused(options: dict[str, object]) ->
         assert is_refused(content[:at] + bytes(64) + content[at + 64 :])
 
 
+def test_a_jpeg_with_zeros_as_quantization_steps_is_refused() -> None:
+    """It would be plain grey."""
+    content = encoded(like_a_photograph(5))
+    table = content.index(b"\xff\xdb") + 5
+
+    with pytest.raises(UnreadableImageError, match="zeros are in the place of quantization steps"):
+        decode_rgb(content[:table] + bytes(64) + content[table + 64 :])
+
+
 @pytest.mark.parametrize("options", [{"optimize": True}, {"progressive": True}, {"restart_marker_rows": 1}])
 @pytest.mark.parametrize("shape", ["plain", "falling", "dots"])
 def test_a_plain_jpeg_that_consists_of_zeros_is_intact(shape: str, options: dict[str, object]) -> None:

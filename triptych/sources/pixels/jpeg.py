@@ -18,7 +18,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from triptych.errors import UnreadableImageError
 from triptych.sources.pixels.bare_file import BareFile, from_metadata
 
-END, SCAN, HUFFMAN_TABLES = 0xD9, 0xDA, 0xC4
+END, SCAN, HUFFMAN_TABLES, QUANTIZATION_TABLES = 0xD9, 0xDA, 0xC4, 0xDB
 ADOBE, EXIF_OR_XMP, JFIF = 0xEE, 0xE1, 0xE0
 ADOBE_BYTES = 16
 """Of a complete segment; Pillow refuses a shorter one."""
@@ -52,6 +52,7 @@ def bare_file(content: bytes) -> BareFile:
     """Only the segments that the pixels need."""
     kept = [b"\xff\xd8"]
     exif = xmp = frame = b""
+    without_steps = None
     at = 2
     while True:
         marker, at, segment = _segment(content, at)
@@ -59,7 +60,7 @@ def bare_file(content: bytes) -> BareFile:
             start = at - len(segment)
             kept.append(content[start:])
             try:
-                damage = _missing_scan(content, start, frame) or _zeros_as_codes(content)
+                damage = without_steps or _missing_scan(content, start, frame) or _zeros_as_codes(content)
             except (IndexError, KeyError, ValueError):
                 damage = "a scan's header makes no sense"
             return BareFile(b"".join(kept), from_metadata(exif, xmp), damage)
@@ -67,6 +68,8 @@ def bare_file(content: bytes) -> BareFile:
             raise UnreadableImageError("unsupported format: JPEG-LS")
         if marker in FRAMES:
             frame = segment
+        if marker == QUANTIZATION_TABLES and bytes(8) in segment[4:]:  # each step is 1 or more
+            without_steps = "zeros are in the place of quantization steps"
         if marker == JFIF and segment[4:9] == b"JFIF\0":
             kept.append(PLAIN_JFIF)
         elif marker == ADOBE and segment[4:9] == b"Adobe" and len(segment) >= ADOBE_BYTES:

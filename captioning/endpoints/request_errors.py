@@ -150,10 +150,6 @@ class NotNow(Transient):
     is_overload = True
     is_endpoint_fault = False
 
-    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
 
 class Unavailable(NotNow):
     """The endpoint serves nobody at the moment: requests go to others."""
@@ -175,15 +171,17 @@ def error_for(code: int, message: str, where: str, retry_after_s: float = 0.0) -
     if code == 402 or (code == 429 and _NO_MONEY.search(message)):
         return SetupError(f"{answer}; pay or raise the limit and run the same command again")
     if code == 429:
-        return NotNow(answer, retry_after_s)
-    if code == 413 or (code not in PASSING_STATUS | _NOT_ABOUT_SIZE and is_too_long(message)):
-        error: RequestError = TooLong(answer)
+        error: RequestError = NotNow(answer)
+    elif code == 413 or (code not in PASSING_STATUS | _NOT_ABOUT_SIZE and is_too_long(message)):
+        error = TooLong(answer)
     elif code in UNAVAILABLE_STATUS:
-        error = Unavailable(answer, retry_after_s)
+        error = Unavailable(answer)
     elif (code >= 500 and code not in PERMANENT_5XX_STATUS) or code in PASSING_STATUS:
         error = Transient(answer)
     else:
         error = Refused(answer)
+    if isinstance(error, Transient):
+        error.retry_after_s = retry_after_s
     error.server_message, error.code = message, code
     return error
 

@@ -225,6 +225,13 @@ def test_some_statuses_decide_whatever_the_message_says(
     assert kind is type(error_for(status, page, "http://host/v1"))
 
 
+@pytest.mark.parametrize("status", [408, 404, 429, 500, 502, 503, 529])
+def test_every_error_that_may_pass_has_the_retry_after(status: int) -> None:
+    """Anthropic sends one with 529, gateways send one with 502."""
+    error = error_for(status, "overloaded", "http://host/v1", retry_after_s=7.0)
+    assert isinstance(error, Transient) and error.retry_after_s == 7.0
+
+
 @pytest.mark.parametrize("words", ["insufficient_quota", "credit balance is too low", "您的账户已欠费"])
 def test_a_429_for_want_of_money_ends_the_run(words: str) -> None:
     """Waiting wouldn't help, unlike with any other 429."""

@@ -16,26 +16,22 @@ from typing import Any
 
 import msgspec
 
+from triptych.captioning.endpoints.embedded_errors import (
+    MAX_ERROR_CHARS,
+    as_text,
+    error_in_fields,
+    objects,
+    raise_for_error,
+    unknown_event_after_text,
+)
 from triptych.captioning.endpoints.event_stream import decoded, decoded_events, without_repeated_text
 from triptych.captioning.endpoints.request_errors import (
     EXCERPT_CHARS,
     Refused,
-    RequestError,
-    TooLong,
     Transient,
     error_for,
     excerpt,
-    is_too_long,
 )
-from triptych.errors import SetupError
-
-MAX_ERROR_CHARS = 20_000
-"""Of an error's text: servers that quote a request quote its images too."""
-
-_KEEP_ALIVE = re.compile(
-    r"\W*(?:ping|pong|null|done|(?:session )?keep[-_ ]?alive|heart[-_ ]?beat)?\W*", re.IGNORECASE
-)
-"""Events that keep a connection open, or end an answer."""
 
 _ESCAPED_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
 """Bytes that ``surrogateescape`` has decoded."""
@@ -60,30 +56,6 @@ _HIT_LIMIT = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
 """Finish reasons in lower case, searched for in this order. OpenAI has stop, length and content_filter;
 lmdeploy sends abort and error, with status 200, where it broke off an answer; Gemini, Anthropic and others
 have their own, "other" among them. Any other word means that the answer is complete."""
-
-_HTTP_ERROR = re.compile("[45][0-9]{2}")
-_STATUS_BY_WORDS = {
-    re.compile(words, re.IGNORECASE): status
-    for words, status in (
-        (r"rate.?limit|too.?many.?requests|request.limit|throttl|exhausted|quota|并发|频率", 429),
-        (r"overloaded|unavailable", 503),
-        (
-            r"inspection|sensitive|content.?(?:policy|filter\b)|moderation|prohibited|\bblock|敏感|不安全|违规",
-            400,
-        ),
-    )
-}
-"""The HTTP status that the words of an error stand for, where it was sent with status 200."""
-_STATUS_BY_CODE = _STATUS_BY_WORDS | {
-    re.compile(words, re.IGNORECASE): status
-    for words, status in (
-        ("too.?many", 429),
-        ("overload", 503),
-        ("authenticat|api.?key", 401),
-        ("invalid", 400),
-    )
-}
-"""The same for its code or type, which decides first."""
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,11 +87,11 @@ def read_answer(
         words = words if document is None else json.dumps(document, ensure_ascii=False)
         raise error_for(status, words.removeprefix("\ufeff")[:MAX_ERROR_CHARS], where, retry_after_s)
     events = decoded_events(content, where)
-    documents = [_unwrapped(each) for event in events for each in _objects(event)]
+    documents = [_unwrapped(each) for event in events for each in objects(event)]
     is_done = _is_done(events, documents)
     choices = _first_choices(documents)
     for fields in (*documents, *choices):
-        _raise_for_error_in_a_200(fields, where)
+        raise_for_error(fields, where)
     if refusal := "".join(_text(part.get("refusal")) for choice in choices for part in _with_parts(choice)):
         raise Refused(f"{where} withheld its answer (refusal: {excerpt(refusal)})")
     finish_reason = _finish_reason(choices, where)
@@ -128,9 +100,9 @@ def read_answer(
     if not choices:
         alone = documents[0] if len(documents) == 1 else {}
         words = content.decode("utf-8", "replace")[:MAX_ERROR_CHARS]
-        raise _error_in_fields({**alone, "message": words}, f"{where} (a 200 without choices)")
-    if not finish_reason and (unknown := _unknown_event_after_text(events)) is not None:
-        raise _error_in_fields(unknown, f"{where} broke off its answer (in a 200)")
+        raise error_in_fields({**alone, "message": words}, f"{where} (a 200 without choices)")
+    if not finish_reason and (unknown := unknown_event_after_text(events)) is not None:
+        raise error_in_fields(unknown, f"{where} broke off its answer (in a 200)")
     if not (finish_reason or is_done or any("message" in choice for choice in choices)):
         raise Transient(
             f"{where} ended its answer without a finish_reason: {excerpt(content[-EXCERPT_CHARS:])}"
@@ -148,39 +120,10 @@ def read_answer(
 
 def _is_done(events: Sequence[Any], documents: Sequence[dict[str, Any]]) -> bool:
     """Whether an answer is marked as complete, by ``[DONE]`` or by token counts at its end."""
-    if any(_as_text(event).strip().upper() == "[DONE]" for event in events):
+    if any(as_text(event).strip().upper() == "[DONE]" for event in events):
         return True
     relevant = [each for each in documents if each.get("usage") or each.get("choices")]
     return bool(relevant) and not relevant[-1].get("choices")
-
-
-def _unknown_event_after_text(events: Sequence[Any]) -> dict[str, Any] | None:
-    """The first event after the text began that is no text, token count, ping or end: an error in a
-    server's own format."""
-    has_begun = False
-    for event in events:
-        for each in event if isinstance(event, list) else [event]:
-            if isinstance(each, dict) and ("choices" in each or "usage" in each):
-                has_begun = has_begun or bool(_objects(each.get("choices")))
-            elif has_begun and not _is_keep_alive(each):
-                has_message = isinstance(each, dict) and _message_of(each)
-                return each if has_message else {"message": _as_text(each)}
-    return None
-
-
-def _is_keep_alive(event: object) -> bool:
-    if isinstance(event, dict):
-        return not any(event.values()) or "ping" in (event.get("type"), event.get("event"))
-    return _KEEP_ALIVE.fullmatch(_as_text(event)) is not None
-
-
-def _as_text(event: object) -> str:
-    return event.decode("utf-8", "replace") if isinstance(event, bytes) else str(event)
-
-
-def _objects(decoded: object) -> list[dict[str, Any]]:
-    items = decoded if isinstance(decoded, list) else [decoded]
-    return [item for item in items if isinstance(item, dict)]
 
 
 def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +135,7 @@ def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
 def _first_choices(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The choice with the lowest index of each document. One is asked for, and some servers count pieces in
     ``index``, so those of different documents aren't compared."""
-    of_documents = [_objects(document.get("choices")) for document in documents]
+    of_documents = [objects(document.get("choices")) for document in documents]
     return [min(each, key=lambda choice: str(choice.get("index") or 0)) for each in of_documents if each]
 
 
@@ -228,11 +171,11 @@ def _first_tokens(choices: Sequence[dict[str, Any]]) -> dict[str, float]:
     """The first token's probabilities, from the first choice that has any in OpenAI's form."""
     for choice in choices:
         logprobs = choice.get("logprobs")
-        content = _objects(logprobs.get("content")) if isinstance(logprobs, dict) else []
+        content = objects(logprobs.get("content")) if isinstance(logprobs, dict) else []
         found = {
             str(each.get("token")): math.exp(logprob)
             for first in content[:1]
-            for each in _objects(first.get("top_logprobs"))
+            for each in objects(first.get("top_logprobs"))
             if isinstance(logprob := each.get("logprob"), (int, float)) and logprob <= 0
         }
         if found:
@@ -265,7 +208,7 @@ def _with_whole_characters(text: str) -> str:
 
 def _with_parts(choice: dict[str, Any]) -> list[dict[str, Any]]:
     """A choice, its delta and its message."""
-    return _objects([choice, choice.get("delta"), choice.get("message")])
+    return objects([choice, choice.get("delta"), choice.get("message")])
 
 
 def _finish_word(choice: dict[str, Any]) -> str:
@@ -300,50 +243,3 @@ def _finish_reason(choices: Sequence[dict[str, Any]], where: str) -> str:
 
 def _count(value: object) -> int:
     return int(value) if isinstance(value, (int, float)) and 0 <= value < 2**53 else 0
-
-
-def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
-    fields = _error_fields(document)
-    if fields is not None:
-        raise _error_in_fields(fields, f"{where} (in a 200)")
-
-
-def _error_in_fields(fields: dict[str, Any], where: str) -> RequestError | SetupError:
-    """The error that ``fields`` describe, by its code or else by its message."""
-    code = next((str(code) for name in _CODES if (code := fields.get(name))), "")
-    kind = f"{code} {fields.get('type') or fields.get('error_type')}"
-    message = str(_message_of(fields) or "no reason given")[:MAX_ERROR_CHARS]
-    if _HTTP_ERROR.fullmatch(code):
-        return error_for(int(code), message, where)
-    message = f"{message} (code {code})" if code and code not in message else message
-    if is_too_long(f"{kind} {message}"):
-        return TooLong(f"{where}, HTTP 400: {excerpt(message)}")
-    error = Transient(f"{where}: {excerpt(message)}")
-    error.server_message = message
-    by_code = (status for pattern, status in _STATUS_BY_CODE.items() if pattern.search(kind))
-    by_words = (status for pattern, status in _STATUS_BY_WORDS.items() if pattern.search(message))
-    status = next(itertools.chain(by_code, by_words), None)
-    return error if status is None else error_for(status, message, where)
-
-
-_CODES = ("code", "error_code", "status")
-_MESSAGES = ("message", "detail", "msg", "error_msg", "errors", "text")
-
-
-def _message_of(fields: dict[str, Any]) -> object:
-    return next((text for name in _MESSAGES if (text := fields.get(name))), None)
-
-
-def _error_fields(document: dict[str, Any]) -> dict[str, Any] | None:
-    """The fields of an error and of what wraps it; None without an error, or for a gateway's empty one."""
-    is_error = "error" in (document.get("object"), document.get("type")) or document.get("error_code")
-    error: object = document if is_error else document.get("error")
-    if not error or (isinstance(error, dict) and not any(error.values())):
-        return None
-    fields = dict(document)
-    while isinstance(error, dict):
-        fields |= {name: value for name, value in error.items() if value}
-        error = error.get("error")
-    if error:
-        fields["message"] = error if isinstance(error, str) else fields.get("message") or error
-    return fields

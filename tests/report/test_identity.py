@@ -31,3 +31,10 @@ def test_the_encoder_is_the_one_that_made_the_embeddings(
     run.run_file.stages["embeddings"].settings["encoder"] = made_with
 
     assert shown == identity_of(run, ()).encoder
+
+
+def test_a_run_that_has_only_begun_has_no_models_yet(tmp_path: Path) -> None:
+    """As the live page shows it."""
+    identity = identity_of(RunFolder.create_or_open(tmp_path / "run"), ())
+
+    assert ("no model yet", "no model yet") == (identity.model, identity.encoder)

@@ -102,7 +102,7 @@ def _encoder(run: RunFolder) -> str:
     state = run.run_file.stages.get("embeddings")
     made_with = str(state.settings.get("encoder") or "") if state is not None else ""
     if _HASH not in made_with:
-        return made_with or "not recorded"
+        return made_with or ("no model yet" if state is None else "not recorded")
     table = run.run_file.config.get("embedding")
     model = str((table.get("model") if isinstance(table, dict) else None) or "not recorded")
     return f"{_last(model)} ({_HASH}{made_with.partition(_HASH)[2][:8]})"

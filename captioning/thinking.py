@@ -17,12 +17,12 @@ _WORD = (
 )
 _BEGIN = re.compile(
     rf"<\|?(?:begin_of_|start)?{_WORD}\|?(?: [^<>]*)?>|<details type=.reasoning[^<>]*>|\[{_WORD}\]|◁{_WORD}▷"
-    r"|<\|channel\|>analysis|<unused94>",
+    r"|<\|channel\|>analysis|<\|channel>|<unused94>",
     re.IGNORECASE,
 )
 _END = re.compile(
     rf"<(?:\|end_of_|\|end_?|\|?/)\s*{_WORD}\s*\|?>|</details>|\[/{_WORD}\]|◁/{_WORD}▷"
-    r"|<\|channel\|>final<\|message\|>|assistantfinal(?=[A-Z])|<unused95>",
+    r"|<\|channel\|>final<\|message\|>|<channel\|>|assistantfinal(?=[A-Z])|<unused95>",
     re.IGNORECASE,
 )
 """May occur without a begin, which was then part of the chat template."""

@@ -10,7 +10,6 @@ last good canary (see runs.canaries).
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 import time
@@ -27,6 +26,7 @@ import msgspec
 from triptych.captioning.canary.question import Canary, Outcome, outcome
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.endpoint import Endpoint
+from triptych.captioning.endpoints.proxies import is_loopback
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.errors import SetupError
@@ -256,19 +256,9 @@ def _backends_of(engine: Engine) -> list[_Backend]:
         return [_Backend("", f"the model in a process on {host}", False, None)]
     found = []
     for each in engine.endpoints:
-        is_local = _is_local(urlsplit(each.url).hostname or "")
+        is_local = is_loopback(urlsplit(each.url).hostname or "")  # whichever machine uses the name
         found.append(_Backend(each.name, f"{each.name} on {host}" if is_local else each.name, True, each))
     return found
-
-
-def _is_local(host: str) -> bool:
-    """Whether a host name stands for whichever machine uses it."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_up(backend: _Backend) -> bool:

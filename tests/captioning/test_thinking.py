@@ -30,6 +30,7 @@ CAPTION = "A red kite hangs over a field."
         + "<|end_of_solution|>",
         "<|channel|>analysis<|message|>A bird?<|end|><|start|>assistant<|channel|>final<|message|>" + CAPTION,
         "analysisA bird?assistantfinal" + CAPTION,
+        "<|channel>thought\nA bird?<channel|>" + CAPTION,
         "<unused94>thought\nA bird?<unused95>" + CAPTION,
         "<think>A bird?</think><answer>" + CAPTION + "</answer>",
         "<think>A bird?</think>\n<response>\n" + CAPTION,
@@ -47,7 +48,10 @@ def test_the_text_after_the_thoughts_is_the_answer(answer: str) -> None:
     assert CAPTION == without_thinking(answer).strip()
 
 
-@pytest.mark.parametrize("answer", ["<think>A bird, or", " [THINK]A bird, or", "<think>A bird.</think>", ""])
+@pytest.mark.parametrize(
+    "answer",
+    ["<think>A bird, or", " [THINK]A bird, or", "<|channel>thought\nA bird", "<think>A bird.</think>", ""],
+)
 def test_thoughts_alone_are_an_empty_answer(answer: str) -> None:
     """Even if they never end."""
     assert "" == without_thinking(answer).strip()

@@ -247,6 +247,9 @@ class ServerEngine:
             tries.errors_at[endpoint] += 1
             tries.sent -= isinstance(error, Unreachable)
             endpoint.failed(error)
+            if not endpoint.is_well:
+                waits = f"asked again for up to {self._patience_s:g} s if no other answers"
+                self._client.say_once(endpoint, f"{endpoint.name} rests", f"{error}; {waits}")
             raise
         else:
             endpoint.answered(time.monotonic() - began)

@@ -168,10 +168,14 @@ def test_the_last_error_is_reported_even_if_other_requests_met_it() -> None:
     """Those that wait for an endpoint which answers nothing but errors have seen none themselves."""
     with ScriptedEndpoint(lambda _: refuse(529, "overloaded")) as endpoint:
         limits = RequestLimits(max_attempts=1, max_in_flight=1, patience_s=0.2)
-        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), limits=limits, first_pause_s=9.0)
+        said: list[str] = []
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), "", limits, said.append, first_pause_s=9.0)
         with pytest.raises(SetupError, match=r"the last error: .*HTTP 529.*overloaded"):
             engine.caption([REQUEST] * 9)
         engine.close()
+
+    assert 1 == len(said)
+    assert "overloaded" in said[0] and "asked again for up to 0.2 s" in said[0]
 
 
 def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(

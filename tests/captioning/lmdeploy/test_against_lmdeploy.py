@@ -262,7 +262,7 @@ def test_a_model_that_is_no_longer_served_ends_the_run(
     """It was restarted with another model: the set-up is wrong, not the request."""
     monkeypatch.setattr(over_http._client, "model", "served/before")
 
-    with pytest.raises(SetupError, match=r"serves .*, not served/before.; start served/before there"):
+    with pytest.raises(SetupError, match=r"serves .*, not served/before.; .*start served/before there"):
         over_http.caption([four_jobs[0][0]])
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pile import jpeg, keys, reasons, write_file
+from tests.support.parquet_files import write_parquet
+from tests.support.pile import jpeg, keys, reasons, write_file, write_tar, write_zip
 from triptych.errors import UsageError
 from triptych.sources import regular_files
 from triptych.sources.opening import open_sources
@@ -23,6 +24,27 @@ def test_a_pipe_is_recorded_without_waiting(tmp_path: Path, name: str) -> None:
 
     assert ["good.jpg"] == keys(tmp_path)
     assert {name: "not an image", f"link-{name}": "not an image"} == reasons(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.tar", "x.zip", "x.parquet"])
+def test_a_file_that_becomes_a_pipe_after_listing_is_recorded(tmp_path: Path, name: str) -> None:
+    """Neither listing its images nor reading one again waits for it."""
+    writers = {
+        "x.jpg": write_file,
+        "x.tar": lambda path: write_tar(path, {"0": jpeg()}),
+        "x.zip": lambda path: write_zip(path, {"0": jpeg()}),
+        "x.parquet": lambda path: write_parquet(path, {"image": [jpeg()]}),
+    }
+    source = tmp_path / name
+    writers[name](source)
+    (shard,) = open_sources([source])
+    (image,) = shard.files()
+    source.unlink()
+    os.mkfifo(source)
+
+    assert ["not an image: a pipe"] == [(f.unreadable or "").partition(";")[0] for f in shard.files()]
+    with pytest.raises(OSError, match="not an image: a pipe"):
+        shard.read(image.key, image.offset_bytes, len(image.content))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,7 +18,7 @@ import msgspec
 
 from triptych.errors import SetupError
 from triptych.sources.parquet_columns import ImageColumn, find_image_column
-from triptych.sources.regular_files import open_regular
+from triptych.sources.regular_files import UnreadableFileError, open_regular, why_not_read
 from triptych.sources.remote_storage import UnreachableError, is_url
 from triptych.sources.unpacking import import_pyarrow
 
@@ -54,8 +54,11 @@ _Request = tuple[str, str | None]
 @contextlib.contextmanager
 def parquet_file(path: str, *, in_ranges: bool = False, **options: Any) -> Iterator[Any]:
     """pyarrow's ParquetFile. Raises as ``open_regular`` does, and anything on damaged bytes."""
-    opened = open_regular(path, in_ranges=in_ranges) if is_url(path) else contextlib.nullcontext(path)
-    with opened as source, import_pyarrow(path).parquet.ParquetFile(source, **options) as file:
+    parquet = import_pyarrow(path).parquet
+    with (
+        open_regular(path, in_ranges=in_ranges) as source,  # before pyarrow, which would wait for a pipe
+        parquet.ParquetFile(source if is_url(path) else path, **options) as file,
+    ):
         yield file
 
 
@@ -108,8 +111,8 @@ def read_footer(path: str, wanted: str | None) -> Footer:
 
 def why_unreadable(error: Exception) -> str:
     """The reason to record. pyarrow's OSError on damaged bytes has no errno."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"read error: {error.strerror}"
+    if isinstance(error, UnreadableFileError) or (isinstance(error, OSError) and error.errno is not None):
+        return why_not_read(error)
     if isinstance(error, MemoryError):
         return "too large: there is not enough memory for a page of it"
     message = " ".join(str(error).split())[:MAX_REASON_CHARACTERS] or type(error).__name__

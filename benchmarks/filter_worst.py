@@ -3,9 +3,10 @@
     python -m benchmarks.filter_worst [--drawn 300]
 
 The result for a rule is the CPU time for its slowest text in milliseconds, the minimum of three tries. Each
-rule gets a caption that no other rule has parsed; ``needles`` is the search for the needles of all rules. The
-texts are fixed ones that are hard for regular expressions, and texts that hypothesis generates with a fixed
-seed (see tests.support.odd_texts). A rule may take MAX_MS.
+rule gets a caption that no other rule has parsed; ``caption`` is what all rules share, such as its units, and
+``needles`` the search for the needles of all rules. The texts are fixed ones that are hard for regular
+expressions, and texts that hypothesis generates with a fixed seed (see tests.support.odd_texts). A rule may
+take MAX_MS.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class SlowestTexts:
             )
 
         find = NeedleFinder(frozenset().union(*(rule.needles for rule in RULES)))
+        self._time("caption", lambda: caption, job, text)
         self._time("needles", lambda: functools.partial(find, caption().lowered), job, text)
         for rule in RULES:
             measure = rule.measure

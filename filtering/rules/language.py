@@ -99,8 +99,9 @@ def _other_scripts(caption: CaptionText) -> float:
     text = _BRACKETED.sub(" ", caption.unquoted[:LONGEST_READ])
     if others := _LETTERS_BUT.get(language.scripts):
         found = others.findall(text)
-        mixed_in = _MIXED_IN[language.scripts].finditer(text) if len(found) >= MIN_MIXED_IN else ()
-        if len({each[0] for each in mixed_in if not is_inscribed(text, each.start())}) >= MIN_MIXED_IN:
+        words = _MIXED_IN[language.scripts].finditer(text) if len(found) >= MIN_MIXED_IN else iter(())
+        mixed_in = {each[0] for each in islice(words, MAX_SIGNS) if not is_inscribed(text, each.start())}
+        if len(mixed_in) >= MIN_MIXED_IN:
             return 1.0
         share = len(found) / len(caption.unit_sequence)
         if share < NEGLIGIBLE_SHARE and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():

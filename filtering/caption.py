@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 import unicodedata
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -54,11 +55,13 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 _RUN = re.compile(f"[{UNSPACED}]+|[^{UNSPACED} ][^{UNSPACED}]*")
 _UNSPACED_MARKS = "，。、；：“”（）《》「」！？—…·"
 """Nearly all punctuation of scripts without spaces. Replacing the marks one by one is the fastest way."""
-_ASCII_RUN = re.compile("[!-~]+")
-_ONLY_UNSPACED = re.compile(f"[{UNSPACED}]+")
+_COMMON_MARKS = "，。、"
+"""In most captions of one image these are the only characters that are no letters."""
+_WORDS_AND_MARKS = re.compile(f"[!-~{_UNSPACED_MARKS}]+")
+_ONLY_UNSPACED = re.compile(f"[ {UNSPACED}]*")
 LAST_OF_TEXT = "\U000effff"
 """The last code point before Unicode's private planes."""
-_ONLY_CHARACTERS = re.compile(f"[{UNSPACED}0-9a-z\U000f0000-\U0010fffd]*")
+_ONLY_CHARACTERS = re.compile(f"[ {UNSPACED}0-9a-z\U000f0000-\U0010fffd]*")
 _MARK = re.compile(r"[^\w ]")
 
 _QUOTED_BY = {
@@ -72,6 +75,19 @@ _QUOTED_BY['"'] = re.compile(rf'"(?<!\d")[^"\n]{{1,{LONGEST_QUOTE}}}"')  # 12" i
 _QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
 """By opening mark. Each pattern begins with a literal character, which makes the search fast."""
 _QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
+
+
+_USUAL_ASCII = (string.ascii_letters + string.digits + " '\"(),.;:?!%/-").encode()
+_USUAL = re.compile(
+    rf"(?:[A-Za-z0-9 '\"(),.;:?!%/\-{HAN}{KANA}，。、；：“”‘’（）《》「」！？—–…·]++"
+    "|[À-ÖØ-öø-ğġ-ɏ](?![“”‘’–—]))*+"
+)
+
+
+def _is_usual(text: str) -> bool:
+    if text.isascii():
+        return not text.encode().translate(None, _USUAL_ASCII)
+    return _USUAL.fullmatch(text) is not None
 
 
 class CaptionText:
@@ -91,12 +107,19 @@ class CaptionText:
         untruth: float | None = None,
         agreement: float | None = None,
     ) -> None:
-        self.is_printable = text.isprintable()
+        self.text = text
+        self.is_usual = _is_usual(text)
+        """Whether there are only the commonest characters of English and Chinese prose."""
+        self.is_printable = self.is_usual or text.isprintable()
         """Whether there are no control characters, and no spaces other than the usual one."""
-        self.text = text if self.is_printable else without_invisible(text)
+        if not self.is_printable:
+            self.text = without_invisible(text)
+            self.is_usual = _is_usual(self.text)
         self.lowered = self.text.lower()
         self.language = language
         """The language that was requested."""
+        self.unit_sequence = unit_sequence_of(self.lowered, language)
+        """The units in a form that is fast to count and compare."""
         self.subject: Subject = subject
         self.is_multi = subject == "set"
         self.image_count = image_count
@@ -127,11 +150,6 @@ class CaptionText:
         """Lower-case words, and characters of scripts without spaces, in order."""
         units = self.unit_sequence
         return units if isinstance(units, list) else units_of(self.lowered)
-
-    @functools.cached_property
-    def unit_sequence(self) -> Sequence[str]:
-        """The units in a form that is fast to count and compare (see unit_sequence_of)."""
-        return unit_sequence_of(self.lowered, self.language)
 
     @functools.cached_property
     def unquoted(self) -> str:
@@ -233,16 +251,16 @@ def unit_sequence_of(lowered: str, language: Language) -> Sequence[str]:
 
 def _as_characters(lowered: str) -> str | None:
     """None if the text has letters other than ASCII ones and those of scripts without spaces."""
-    lowered = _without_marks(lowered)
-    text = lowered.replace(" ", "")
-    if _ONLY_UNSPACED.fullmatch(text):
-        return text
-    text = _ASCII_RUN.sub(lambda run: _word_characters(run[0]), lowered).replace(" ", "")
-    return text if _ONLY_CHARACTERS.fullmatch(text) else None
+    text = _without_marks(lowered, _COMMON_MARKS)
+    if not _ONLY_UNSPACED.fullmatch(text):
+        text = _WORDS_AND_MARKS.sub(lambda run: _word_characters(run[0]), text)
+        if not _ONLY_CHARACTERS.fullmatch(text):
+            return None
+    return text.replace(" ", "")
 
 
-def _without_marks(text: str) -> str:
-    for mark in _UNSPACED_MARKS:
+def _without_marks(text: str, marks: str = _UNSPACED_MARKS) -> str:
+    for mark in marks:
         text = text.replace(mark, " ")
     return text
 

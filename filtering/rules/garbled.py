@@ -7,10 +7,9 @@ decoded characters and runs of symbols. Not its job: markup (see formatting).
 from __future__ import annotations
 
 import re
-import string
 from itertools import islice
 
-from triptych.filtering.caption import HAN, KANA, CaptionText, is_inscribed
+from triptych.filtering.caption import HAN, CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
 
 _SPECIAL_TOKEN = re.compile(
@@ -56,20 +55,9 @@ _SYMBOL_RUN = re.compile(
 _FOUR_SIGNS = re.compile(r"[^\w\s]\s?[^\w\s]\s?[^\w\s]\s?[^\w\s]")
 """Part of every run, and fast to search for."""
 
-_USUAL_ASCII = (string.ascii_letters + string.digits + " '\"(),.;:?!%/-").encode()
-_USUAL = re.compile(
-    rf"(?:[A-Za-z0-9 '\"(),.;:?!%/\-{HAN}{KANA}，。、；：“”‘’（）《》「」！？—–…·]++|[À-ÖØ-öø-ğġ-ɏ](?![“”‘’–—]))*+"
-)
-"""Text of usual characters only. Of all faults above it can only have those that contain _NEEDLES."""
 _NEEDLES = frozenset(
     ",,,, ;;;; :::: ???? !!!!!! ，，，， 、、、、 。。。。 ；；；； ！！！！！！ ?s ?t ?re ?ll ?ve âs âre âll âve".split()
 ).union("�□锟烫屯娴鐨鍥涓銆", [". . . . . ."])
-
-
-def _is_usual(text: str) -> bool:
-    if text.isascii():
-        return not text.encode().translate(None, _USUAL_ASCII)
-    return _USUAL.fullmatch(text) is not None
 
 
 def garbling(caption: CaptionText) -> float:
@@ -77,7 +65,7 @@ def garbling(caption: CaptionText) -> float:
     text = caption.text
     if caption.language.unit == "character" and " " in text and _SPELLED.search(text):
         return 1.0
-    if _is_usual(text) and not caption.present_needles(_NEEDLES):
+    if caption.is_usual and not caption.present_needles(_NEEDLES):
         return 0.0
     unquoted = caption.unquoted
     found = sum(not is_inscribed(unquoted, each.start()) for each in _BOX.finditer(unquoted))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from triptych.filtering.caption import LAST_OF_TEXT, LONGEST_READ, CaptionText, unit_sequence_of
 from triptych.filtering.rule import Rule
-from triptych.filtering.rules.stutter import DOUBLED_MARKS, bytes_of, has_stutter
+from triptych.filtering.rules.stutter import LONGEST_DOUBLED_PHRASE, NEEDLES, bytes_of, has_stutter
 from triptych.languages import LANGUAGES, Language
 
 MAX_REPEATED_SHARE = 0.10
@@ -47,6 +47,7 @@ _POSITIONS = frozenset(
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """Of the hash of a stretch. Any odd number will do."""
+_EIGHT_BYTES = np.dtype("<u8")
 MAX_UNITS = 2500
 """More than twice the longest caption that any job allows. Longer captions are rejected anyway."""
 MAX_SENTENCES = 500
@@ -103,8 +104,9 @@ def repetition(caption: CaptionText) -> float:
     """
     lengths, units = lengths_of(caption.language), caption.unit_sequence[:MAX_UNITS]
     unit_bytes = bytes_of(units)
-    stutter = LOOP_SCORE if has_stutter(caption, units, unit_bytes) else 0.0
     repeats = _repeats(units, unit_bytes, lengths.sentence)
+    longest = LONGEST_DOUBLED_PHRASE if repeats else lengths.sentence - 1
+    stutter = LOOP_SCORE if has_stutter(caption, units, unit_bytes, longest) else 0.0
     return max(stutter, _repetition_score(caption, units, unit_bytes, repeats)) if repeats else stutter
 
 
@@ -127,7 +129,7 @@ def _repetition_score(
         loop,
         _sentence_share(unnamed, lengths.sentence),
         _beginning_share(sentences, lengths.beginning, max(image_count + 1, SAME_BEGINNINGS)),
-        _copy_share(units, image_count) if repeated_share > MIN_COPY_REPEATED_SHARE else 0.0,
+        _copy_share(units, unit_bytes, image_count) if repeated_share > MIN_COPY_REPEATED_SHARE else 0.0,
         _covered_share(template, lengths.template, len(units)),
         STRETCH_WEIGHT * _covered_share(stretches, lengths.stretch, len(units)),
     )
@@ -142,13 +144,12 @@ def sentences_of(lowered: str, language: Language) -> list[Sequence[str]]:
 def _repeats(units: Sequence[str], unit_bytes: bytes, length: int, times: int = 1) -> list[tuple[int, int]]:
     """Where a stretch of ``length`` begins that has occurred at least ``times`` before, with the start of the
     occurrence ``times`` before it: pairs of an earlier and a later start."""
-    hashes = _hashes(unit_bytes, length)
-    in_order = hashes.copy()
+    in_order = _hashes(unit_bytes, length)
     in_order.sort()  # for so few numbers, methods are faster than numpy's functions
     (same,) = (in_order[times:] == in_order[:-times]).nonzero()
     if not len(same):
         return []
-    order = hashes.argsort(kind="stable")
+    order = _hashes(unit_bytes, length).argsort(kind="stable")
     pairs = zip(order[same].tolist(), order[same + times].tolist(), strict=True)
     return [(a, b) for a, b in pairs if units[a : a + length] == units[b : b + length]]
 
@@ -156,8 +157,8 @@ def _repeats(units: Sequence[str], unit_bytes: bytes, length: int, times: int = 
 def _hashes(unit_bytes: bytes, length: int) -> NDArray[np.uint64]:
     """A hash of each stretch of ``length``: up to eight bytes are used directly, more are mixed."""
     count = max(0, len(unit_bytes) - length + 1)
-    eights = np.ndarray(len(unit_bytes) + 1, "<u8", unit_bytes + bytes(8), strides=(1,))
-    hashes = eights[:count]
+    eights = np.ndarray(len(unit_bytes) + 1, _EIGHT_BYTES, unit_bytes + bytes(8), 0, (1,))
+    hashes = eights[:count].copy()
     if length < 8:
         return hashes << np.uint64(64 - 8 * length)
     for at in range(length - 8, 0, -8):
@@ -202,16 +203,17 @@ def _loop_score(text: str, shortest: int) -> float:
     return max(sum(loops) / len(text), LOOP_SCORE)
 
 
-def _copy_share(units: Sequence[str], image_count: int) -> float:
+def _copy_share(units: Sequence[str], unit_bytes: bytes, image_count: int) -> float:
     """The share of units in copies of the whole text with a few words changed. Numbers and positions must be
     the same: "Image 1 ... Image 2 ..." in similar words is no copy."""
+    triples = _hashes(unit_bytes, 3).tolist()
     for copies in range(2, max(3, image_count) + 1):
         period = len(units) // copies
+        if period < MIN_COPY_UNITS:
+            break
+        copied = sum(map(set(triples[: period - 2]).__contains__, triples[period : 2 * period - 2]))
         first, second = units[:period], units[period : 2 * period]
-        triples = set(zip(first, first[1:], first[2:], strict=False))
-        copied = sum(map(triples.__contains__, zip(second, second[1:], second[2:], strict=False)))
-        is_copy = period >= MIN_COPY_UNITS and copied >= MIN_COPIED_SHARE * period
-        if is_copy and _positions(first) == _positions(second):
+        if copied >= MIN_COPIED_SHARE * period and _positions(first) == _positions(second):
             return 1.0 - 1.0 / copies
     return 0.0
 
@@ -237,9 +239,9 @@ REPEATED = Rule(
     threshold=MAX_REPEATED_SHARE,
     # Gopher drops documents with 0.15 of their characters in repeated 5-grams and 0.10 in repeated 10-grams
     # (Rae et al. 2021, table A1). A caption that consists of one sentence twice has 0.5.
-    needles=DOUBLED_MARKS,
+    needles=NEEDLES,
     needs_needle=False,
     is_share=True,
-    version=9,
+    version=10,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

@@ -15,14 +15,16 @@ from triptych.filtering.caption import HAN, LONGEST_READ, CaptionText
 MIN_STUTTERS, MIN_STUTTER_SHARE = 3, 0.02
 """Places, and places per unit. No good caption has more than two."""
 LONGEST_DOUBLED, LONGEST_DOUBLED_PHRASE = 4, 12
-"""In units. Longer phrases count only if something shorter is doubled as well."""
+"""In units. Longer phrases count only if something shorter is doubled as well; in Chinese, a shorter phrase or
+a character that is never doubled."""
+_ZEROS = [bytes(length) for length in range(LONGEST_DOUBLED_PHRASE + 1)]
 DOUBLED_WORD, MIN_HALF_LETTERS = 0, 4
 """The byte of a word that consists of two equal halves ("windowwindow"), and the minimum length of a half:
 "muumuu" is a word."""
 MAX_CACHED = 100_000
 """Words. Captions rarely have others. The cache is cleared when noise has filled it."""
-DOUBLED_MARKS = frozenset({",,", "..", "，，", "。。"})
-"""Needles."""
+_NEVER_DOUBLED = "的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以"
+NEEDLES = frozenset(2 * each for each in ",.，。" + _NEVER_DOUBLED)
 _DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
 
 _DOUBLED = re.compile(
@@ -34,7 +36,7 @@ _LIST_MARKS = ",，、"
 _LETTER = f"[{HAN}]"
 _AABB = re.compile(rf"({_LETTER})\1({_LETTER})\2")
 _CERTAIN = re.compile(
-    rf"(?<!一)(?:(?!一.?一)({_LETTER}{{2,12}}?)(?:\1(?!地)|(?:[，、]\1)+)|([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\2)"
+    rf"(?<!一)(?:(?!一.?一)({_LETTER}{{2,12}}?)(?:\1(?!地)|(?:[，、]\1)+)|([{_NEVER_DOUBLED}])\2)"
 )
 """Doubled words, and characters that are never doubled, except for a measure word after 一."""
 _DOUBLED_HAN = re.compile(
@@ -67,36 +69,38 @@ def bytes_of(units: Sequence[str]) -> bytes:
     return bytes(map(_BYTES.__getitem__, units))
 
 
-def has_stutter(caption: CaptionText, units: Sequence[str], unit_bytes: bytes) -> bool:
+def has_stutter(caption: CaptionText, units: Sequence[str], unit_bytes: bytes, longest: int) -> bool:
     """Whether the caption stutters in more places than a good one. An upper bound from its units is computed
-    first, which is fast and usually enough."""
+    first, which is fast and usually enough. No phrase of more than ``longest`` units is repeated."""
     code = caption.language.code
     if code not in ("en", "zh"):
         return False
-    fewest = max(MIN_STUTTERS, MIN_STUTTER_SHARE * len(units))
-    marks = len(_DOUBLED_MARK.findall(caption.text)) if caption.present_needles(DOUBLED_MARKS) else 0
-    found = marks + _doubled_units(units, unit_bytes)
-    if code == "zh":
-        return found >= fewest and marks + _count_chinese(caption.unquoted[:LONGEST_READ]) >= fewest
-    if found + unit_bytes.count(DOUBLED_WORD) < fewest:
+    needles = caption.present_needles(NEEDLES)
+    if code == "zh" and not needles and not _are_doubled(units, unit_bytes, 1, range(2, LONGEST_DOUBLED + 1)):
         return False
-    return marks + _count(_DOUBLED, caption.unquoted[:LONGEST_READ]) >= fewest
+    marks = len(_DOUBLED_MARK.findall(caption.text)) if needles else 0
+    fewest = max(MIN_STUTTERS, MIN_STUTTER_SHARE * len(units)) - marks
+    halves = unit_bytes.count(DOUBLED_WORD) if code == "en" else 0
+    if not _are_doubled(units, unit_bytes, fewest - halves, range(1, longest + 1)):
+        return False
+    text = caption.unquoted[:LONGEST_READ]
+    return (_count_chinese(text) if code == "zh" else _count(_DOUBLED, text)) >= fewest
 
 
-def _doubled_units(units: Sequence[str], unit_bytes: bytes) -> int:
-    """How many units or phrases of units are immediately repeated. The text as one large number is compared
-    with itself, shifted by a length, which is faster than comparing units."""
-    whole, last = int.from_bytes(unit_bytes, "little"), len(unit_bytes) - 1
+def _are_doubled(units: Sequence[str], unit_bytes: bytes, fewest: float, lengths: range) -> bool:
+    """Whether at least ``fewest`` phrases of such ``lengths`` are immediately repeated. The text as one large
+    number is compared with itself, shifted by a length, which is faster than comparing units."""
+    whole, count = int.from_bytes(unit_bytes, "little"), len(unit_bytes)
     found = 0
-    for length in range(1, LONGEST_DOUBLED_PHRASE + 1):
+    for length in lengths:
         if length > LONGEST_DOUBLED and not found:
             break
-        differ = (whole ^ whole >> 8 * length).to_bytes(last + 1, "little")
-        at = differ.find(equal := bytes(length), 0, last)
-        while at >= 0:
+        differ = (whole ^ whole >> 8 * length).to_bytes(count, "little")
+        at = differ.find(_ZEROS[length])
+        while at >= 0 and found < fewest:
             found += units[at : at + length] == units[at + length : at + 2 * length]
-            at = differ.find(equal, at + 1, last)
-    return found
+            at = differ.find(_ZEROS[length], at + 1)
+    return found >= fewest
 
 
 def _count(pattern: re.Pattern[str], text: str) -> int:
@@ -109,5 +113,7 @@ def _count(pattern: re.Pattern[str], text: str) -> int:
 
 def _count_chinese(text: str) -> float:
     """Certain stutter counts 1, other doubled characters 0.5. Without any the others are style."""
-    rest, certain = _AABB.sub("", _CERTAIN.sub("", text)), _count(_CERTAIN, text)
-    return certain + len(_DOUBLED_HAN.findall(rest)) / 2 if certain else 0.0
+    certain = _count(_CERTAIN, text)
+    if not certain:
+        return 0.0
+    return certain + len(_DOUBLED_HAN.findall(_AABB.sub("", _CERTAIN.sub("", text)))) / 2

@@ -137,6 +137,8 @@ OTHER_LIMITS = [
 ]
 REFUSED = [
     "cannot identify image file",
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please"
+    " modify your prompt and retry.",
     "At most 1 image(s) may be provided in one request.",
     "Too many images in one prompt: 3 > 1",
     "Unrecognized request argument supplied: top_k",

@@ -43,10 +43,10 @@ class ImageCaptions:
     def _read(self, base: Job) -> dict[str, str]:
         members = self._context.grouped.members
         return {
-            planned.target.images[0].key: planned.caption.text
+            planned.target.images[0].key: planned.text
             for _, shard in self._context.plan(base).read_all(verdicts=True)
             for planned in shard
-            if planned.target.images[0].key in members and planned.caption is not None
+            if planned.target.images[0].key in members
             if planned.is_kept or (planned.verdict is None and planned.is_captioned)
         }
 

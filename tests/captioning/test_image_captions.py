@@ -68,17 +68,17 @@ def test_the_prompt_of_a_set_contains_the_captions_of_its_images(
     assert any(text.startswith("Compare 3 images.") for text in asked)
 
 
-def test_a_rejected_caption_is_left_out_of_the_prompt(
+def test_the_prompt_has_what_the_filter_kept(
     small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """If the run was filtered. A dash stands in its place."""
+    """A dash stands in the place of a rejected caption; of the others, the text that is exported."""
     small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "single_en"))
     run = small_run.run
     for shard in run.shards():
         rows = [
             Verdict(id=row.id, keep=False, reason="refusal")
             if row.id.endswith("sa_0.jpg")
-            else Verdict(id=row.id, keep=True)
+            else Verdict(id=row.id, keep=True, text="A mended text.")
             for row in run.captions("single_en", shard)
         ]
         write_jsonl(run.verdicts_file("single_en", shard), rows)
@@ -86,7 +86,8 @@ def test_a_rejected_caption_is_left_out_of_the_prompt(
     small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "multi_en"))
 
     assert any(
-        text.startswith("Compare 2 images. Image-1: - Image-2: ") for text in asked_of_sets(chat_server)
+        text.startswith("Compare 2 images. Image-1: - Image-2: A mended text.")
+        for text in asked_of_sets(chat_server)
     )
 
 

@@ -8,6 +8,7 @@ remote_storage).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 from collections.abc import Iterator
@@ -85,11 +86,12 @@ class RemoteFile(io.RawIOBase):
         return left if size is None or size < 0 else min(size, left)
 
     def _shared_buffer(self, size: int) -> bytearray:
-        try:
-            self._large.append(0)  # raises BufferError while a memoryview of it exists
-            self._large.pop()
-        except BufferError:
-            self._large = bytearray()
+        with contextlib.suppress(IndexError):  # it is empty
+            try:
+                self._large.pop()  # raises BufferError while a memoryview of it exists
+                self._large.append(0)  # in this order, its memory stays where it is
+            except BufferError:
+                self._large = bytearray()
         if len(self._large) < size:
             self._large = bytearray(size)
         return self._large

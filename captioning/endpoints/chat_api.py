@@ -96,6 +96,8 @@ def read_answer(
         raise Refused(f"{where} withheld its answer (refusal: {excerpt(refusal)})")
     finish_reason = _finish_reason(choices, where)
     if cut is not None and not is_done and (not finish_reason or _goes_on(choices)):
+        if content and not choices:  # perhaps an error in plain text
+            cut.args = (f"{cut}, and sent only: {excerpt(content)}",)
         raise cut
     if not choices:
         alone = documents[0] if len(documents) == 1 else {}

@@ -166,6 +166,12 @@ def test_an_answer_that_was_complete_when_the_connection_broke_counts() -> None:
     assert ("A red kite.", "") == (done.text, done.finish_reason)
 
 
+def test_an_error_in_plain_text_is_told_if_the_connection_stays_open() -> None:
+    """As mistral.rs leaves it (issue 1874)."""
+    with pytest.raises(Transient, match=r"no token within 60 s, and sent only: .*choices must be"):
+        read_answer(200, b"data: choices must be 1\n\n", URL, cut=Transient("gave no token within 60 s"))
+
+
 def test_a_finish_reason_in_each_piece_is_no_sign_of_the_end() -> None:
     """Gateways to Gemini have sent that (litellm issue 2195): the text may have been cut."""
     pieces = piece("A red", "stop"), piece(" kite", "stop")

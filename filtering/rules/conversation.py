@@ -11,46 +11,34 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 from triptych.failure_notices import NEEDLES, failure_notices
 from triptych.filtering.caption import CaptionText, is_inscribed, units_of
 from triptych.filtering.rule import Phrases, Rule
 from triptych.languages import Language
 
-_ANSWERS = "description|caption|paragraph|summary|response|answer"
-_ANSWER = f"(?:{_ANSWERS})s?"
-_SAYS_OF_IT = (
-    "(?:is (?:based|meant|intended|accurate|as|only|purely|strictly)|avoids?|focuses|does not|provides|captures"
-    "|aims|adheres|contains no|includes only|of the image|should|relies)"
-)
 _I_NEEDLES = "|".join(f"i {word}" for word in "a be ca co d f g h ma mu n p r se t u wa will wo wr".split())
 _IMAGE = "(?:image|picture|photo|photograph)s?"
-_SENT = "(?:provided|given|attached|uploaded|shared|sent|received)"
 _SEES = "(?:can |could |will |first |then |also )*(?:see|find|notice|look)"
 """In free prose people write "you can see a lake"."""
+_GIVEN = "(?:provided|given|attached|uploaded)"
+_ORDERS = "write|provide|give|generate|tell|insert|start with|begin with|remember|make sure|do not|avoid|ensure|describe"
 
 _EN_TALK = Phrases(rf"""
     {_I_NEEDLES} :: i (?<![\w.'’&-]i )(?<!image i )(?!love |and |in |is |of |on |to )[a-z]
     i'm|i’m|i'd|i’d|i'll|i’ll|i've|i’ve|my |let me|for me :: \b(?:i['’](?:m|d|ll|ve)|my|(?:let|for) me)\b
     you :: (?<!thank )(?<!love )\byou\b(?! {_SEES})|\b(?:thank|as) you\b|\byours?\b
-    let's|let’s|let us :: \blet(?:['’]s| us)\b
-    we  :: \bwe (?:should|must|need|have to|could|can ?not|can['’]t|will|won['’]t|are (?:unable|asked|sorry)|apologi)
+    we |let's|let’s|let us :: \blet(?:['’]s| us)\b|\bwe (?:should|must|need|have to|could|can ?not|can['’]t|will|won['’]t|are (?:unable|asked|sorry)|apologi)
     language model|multimodal|captioning|vision|chatbot|artificial intelligence| ai |a.i. :: language model|\b(?:an? ai (?:model|assistant|system)|as an? (?:[\w-]+ ){{0,3}}?(?:ai|a\.i\.|(?:vision|multimodal|captioning) (?:model|system|assistant)|artificial intelligence|chatbot))\b
-    feel free|happy to|glad to|hope  :: \bfeel free\b|\b(?:happy|glad) to (?:help|assist|describe|provide)|(?:^|[.!]\s*)hope (?:this|that|it)\b
-    sorry|apologi|regret|unfortunately :: \b(?:sorry|apologies),? (?:but|for the)\b|\bregret\b.{{0,20}}\b(?:can|unable|not)|\bunfortunately,? (?:it is not|the {_IMAGE}|no (?:image|description)|there is no)
+    feel free|happy to|glad to|hope|sorry|apologies|unfortunately :: \bfeel free\b|\b(?:happy|glad) to (?:help|assist|describe|provide)|(?:^|[.!]\s*)hope (?:this|that|it)\b|\b(?:sorry|apologies),? (?:but|for the)\b|\bunfortunately,
     sure|okay|ok!|ok,|ok.|ok:|great|certainly|absolutely|of course|understood|wait, :: (?:^|[.!]\s*)(?:sure(?: thing)?|ok(?:ay)?|great|certainly|absolutely|of course|understood|wait)\s*[!,.:—](?!\d)
-    able to|cannot|can't|can’t|impossible to :: \b(?:unable|not able|cannot|can['’]t|impossible) (?:to )?(?:assist|comply|help with|fulfil|(?:view|see|describe|identify) (?:the|this|that|these|any) (?:{_IMAGE}|people|person))\b
-    provided|given|attached|uploaded :: \bprovided (?:{_IMAGE}|description|text|caption|prompt)\b|\b(?:based on|in|from) the {_IMAGE} (?:provided|given|attached|uploaded)\b
-    please|kindly :: (?<!\bto )\b(?:please|kindly) (?:provide|upload|share|note|try|attach|send|specify|clarify|give|keep|see|remember|be aware)
-    ~ the user :: \bthe user['’]?s? (?:(?:has |is )?(?:ask|want|requested|provided|uploaded)|instruct|query|question|prompt|image)
-    ~ the prompt|the question|the instruction :: \bthe (?:prompt|question|instructions?) (?:asks?|says?|requires?|wants?)\b|\bresponse to the (?:prompt|question|instruction)
-    {_ANSWERS} :: \bhere(?:['’]s| is| are| you go| it is)?:?\s?(?:[\w'’-]+ ){{0,6}}?{_ANSWER}\b|\b(?:in this|rewritten|revised|updated|end of(?: the)?) {_ANSWER}\b
-    {_ANSWERS} :: \b(?:this|the|the above|the previous) (?:\w+ )?{_ANSWER} (?:above |below |provided |given )?{_SAYS_OF_IT}
-    ~ {_ANSWERS} :: \b(?:below|following|above) is (?:[\w-]+ ){{0,5}}?{_ANSWER}|\bfollowing (?:is )?(?:a |the )?{_ANSWER}
-    describe|write|provide|give|generate|tell me :: ^(?:please )?(?:describe|write|provide|give|generate|tell me about) (?:[\w-]+ ){{0,5}}?(?:{_ANSWERS}|{_IMAGE})\b
-    note:|note that|disclaimer|remark:|important:|source:|word count|words:|credit|photo by|image by|picture by :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark|source|(?:total )?words?(?: count)?|(?:{_IMAGE} )?credits?)\s*:|[.!]\s*{_IMAGE} by [^.]{{3,60}}[.]?$|\bnote that (?:this|the)
+    able to|cannot|can't|can’t :: \b(?:unable|not able|cannot|can['’]t) (?:to )?(?:assist|comply|help with|fulfil|(?:view|see|describe|identify) (?:the|this|that|these|any) (?:{_IMAGE}|people|person))\b
+    ~ description|describe|caption|the user :: (?<!no )\bdescriptions?\b(?! of (?!(?:the|this|each|all) {_IMAGE}))|(?<!to )\bdescribe\b|\bcaptions?(?= (?:is|was|has|should|must|avoids|for|that|based|generated|of (?:the|this) {_IMAGE})\b|:)|\bthe user['’]?s? (?:\w+ )?(?:ask|want|request|provid|upload|instruct|query|question|prompt|image)
+    based on|provided|given|attached|uploaded :: \bbased (?:\w+ )?on (?:the|these|what is) (?:\w+ )?(?:visible|{_GIVEN}|{_IMAGE}(?! of)|content|information)\b|\b(?:on|in|from) the {_IMAGE} {_GIVEN}\b|\b(?:provided|given) {_IMAGE}\b
+    ~ please|kindly :: (?:^|[.!?]\s*)(?:please|kindly)\b
+    note:|note that|disclaimer|remark:|important:|source:|word count|words:|credit|generated|translat :: (?:^|[.!?(*]\s*)(?:(?:note|disclaimer|important|remark|source|(?:total )?words?(?: count)?|(?:{_IMAGE} )?credits?|(?:\w+ )?translat\w+(?: \w+){{0,4}})\s*:)|[.!?]\s*generated (?:by|with) [^.]*\W*$|\bnote that (?:this|the)
     ~ http :: https?://
-    generated|concludes|translat :: \bconcludes (?:the|this) {_ANSWER}\b|(?:^|[.!?]\s*)(?:(?:this |the )?{_ANSWER} (?:was |is )?)?generated (?:by|with)\b|(?:^|[(.!?]\s*)(?:(?:english|chinese) )?translat(?:ion|ed)(?: \w+){{0,4}}\s*:
 """)
 
 _ZH_TALK = Phrases(
@@ -60,14 +48,11 @@ _ZH_TALK = Phrases(
     语言模型|语言大模型|多模态|助手|作为|本模型 :: 语言(?:大)?模型|多模态(?:大)?模型|助手[：:]|本模型|作为[^，。]{0,8}(?:人工智能|ai|智能体|(?:语言|视觉|多模态|图[像片])[^，。]{0,4}(?:模型|助手|机器人))|(?:^|。)作为[^，。]{0,10}(?:模型|助手|机器人)，[无不本这]
     抱歉|对不起|遗憾|不好意思|恕|很高兴 :: (?:^|[，。！：:])\s*(?:[很真]|非常|十分)?(?:(?:抱歉|对不起|遗憾|不好意思)(?:[，,。！!]|$|[无不未没本这由图该])|遗憾的是[，,]?[^，。]{0,6}(?:图|照片|无法|不能|没有))|(?:^|。)恕难|很高兴(?:为|能|帮)
     好的|当然|没问题|明白|收到|了解|可以的|好呀|是的|不对 :: (?:^|[。！!]|“)\s*(?:好的|当然(?:可以|了|没问题)?|没问题|明白了?|收到|了解|可以的|好呀|是的|不对)[，,。！!：:]
-    希望|让我们|题目 :: 希望(?:这|以上|对|能帮|上述|能够?满足)|(?:^|[。！])(?:让我们|(?:根据)?题目要求)
-    ~ 用户 :: 用户(?:要求|让|希望|请求|发|提供|上传|想|的问题|的图|需要)
-    描述 :: ^(?:请?用一(?:段话|句话|个段落)|详细|简要|仔细|客观)?地?描述(?:一下)?[这该此本上下][张幅面]?图|^这是一段[^，。]{0,8}描述|所有描述均|注意(?:的是)?[，,：:]?[^。]{0,4}描述
-    ~ 以下|下面 :: (?:(?:^|[。！：:]\s*)(?:以下|下面)|[，,]\s*以下)(?:是|为|[：:])[^。，]{0,20}(?:描述|说明|介绍|段落|回答|内容)|^(?:以下|下面)是
-    描述|段落|回答|说明|介绍 :: (?:描述|说明|介绍)如下|如下(?:描述|说明)|(?:描述|回答)(?:完毕|结束|到此)|(?:这段|以上|上述|本|该|此|这个|上面的|这篇|本段)的?(?:图像|图片|文字|内容)?(?:描述|段落|回答)[均都所]?(?:基于|仅|是(?:基|根|对|准|为)|为|避免|没有|未|旨在|严格|准确|涵盖|符合|力求|，|不含|完全|根据|只|遵循|已|来自|不)
-    要求|提供的图|如果|如需|如有 :: (?:根据|按照|遵照|依照)(?:要求(?=[，,。]|$)|所?提供的图)|如[果需有][^，。]{0,8}(?:问题|疑问|帮助|需要)
-    翻译|译文|以上|生成 :: (?:^|[。！(（])(?:[中英]文)?(?:翻译|译文)(?:如下)?[：:]|(?:^|[。！])以上(?:就是|是[^。]{0,12}(?:内容|描述|图))|由\s?(?:ai|人工智能)\s?生成
-    字数|注：|注:|备注|声明|提示：|说明： :: 字数[：:]|(?:^|[。（(])(?:注|备注|说明|提示|声明|免责声明)[：:]
+    希望|让我们|如果|如需|如有 :: 希望(?:这|以上|对|能帮|上述|能够?满足)|(?:^|[。！])让我们|如[果需有][^，。]{0,8}(?:问题|疑问|帮助|需要)
+    ~ 描述|用户|请 :: (?<![们子员者人师家友生众])(?<![们子员者人师家友生众]的)描述(?![了着出一]|的是)|用户(?:要求|让|希望|请求|发|提供|上传|想|需要|的[问图要提])|(?:^|[。！（(])请(?![来客柬帖])
+    要求|提供|上传 :: (?:按照?|根据|遵照|依照)(?:题目)?(?:要求|指示)(?=[，,。]|$)|(?:提供|上传)的[^。，]{0,4}图
+    ~ 以下|以上|译文|翻译|生成 :: (?:^|[。！：:]\s*)以下[是为：:]|以上(?:就是|是[^。]{0,12}内容)|(?:^|[。！(（])(?:[中英]文)?(?:翻译|译文)(?:如下)?[：:]|由\s?(?:ai|人工智能)\s?生成
+    字数|注：|注:|备注|声明|提示：|说明：|注意 :: 字数[：:约]|(?:^|[。（(])(?:注|备注|说明|提示|声明|免责声明)[：:]|注意的是|(?:^|[。！])注意[，,：:]
     """,
     are_words=False,
 )
@@ -94,12 +79,12 @@ _TALK = {"en": _EN_TALK, "zh": _ZH_TALK} | {
 }
 
 
-_CALL_MARKS = frozenset("!?！？")
+_CALL_MARKS, MAX_CALLS = frozenset("!?！？"), 20
 _CALLS = re.compile(
-    r"\A[^.!?。！？]{1,45}(?:\?|!(?!\s*[a-z]))|\A[^.!?。！？]{1,14}[！？]|(?:[.!?]\s[^.!?。！？]{1,45}!|[。！？][^.!?。！？]{1,14}！|[?？])\s*\Z"
+    r"\A[^.!?。！？]{1,45}!(?!\s*[a-z])|\A[^.!?。！？]{1,14}！|(?:[.!?]\s[^.!?。！？]{1,45}!|[。！？][^.!?。！？]{1,14}！)\s*\Z|[a-z\d]\s?\?|？"
 )
-"""A short exclamation or question at the beginning or the end, or any question at the end. Only one of 2,280
-good captions ends in an exclamation mark, after 54 characters. Names may contain one: "Yahoo! offices"."""
+"""A short exclamation at the beginning or the end, or a question. Only one of 2,280 good captions ends in an
+exclamation mark, after 54 characters. Names may contain one: "Yahoo! offices"."""
 
 
 def refusals(caption: CaptionText) -> float:
@@ -110,7 +95,9 @@ def refusals(caption: CaptionText) -> float:
         found += _EN_TALK.count(caption)  # models often refuse in English
     if caption.present_needles(_CALL_MARKS):
         text = caption.unquoted.strip()
-        found += sum(not is_inscribed(text, each.end() - 1) for each in _CALLS.finditer(text))
+        found += sum(
+            not is_inscribed(text, each.end() - 1) for each in islice(_CALLS.finditer(text), MAX_CALLS)
+        )
     if not found:
         found = failure_notices(caption.unquoted, caption.image_count, caption.present_needles(NEEDLES))
     return float(found)
@@ -119,7 +106,7 @@ def refusals(caption: CaptionText) -> float:
 REFUSAL = Rule(
     name="refusal",
     measure=refusals,
-    version=9,
+    version=10,
     threshold=0.0,  # a description has none
     languages=frozenset(_TALK),
     needles=NEEDLES.union(_CALL_MARKS, *(phrases.needles for phrases in _TALK.values())),
@@ -138,28 +125,19 @@ _EN_ROLES = (
 _ZH_ROLES = "用户|助手|系统|问|问题|答|答案|提示|提示词|指令|任务|输入|输出|人类|回答"
 _ROLES = Phrases(rf"{_before_a_colon(_EN_ROLES)} :: (?:^|[\n.!?。！？]\s*)[#*\s]*(?:{_EN_ROLES})\**\s*[:：]")
 
-_RELY = "(?:only |solely |strictly |purely |exclusively )?on (?:the |what is )?(?:clearly |directly )?(?:visible )?(?:information|evidence|content|elements)"
 _EN_PROMPT = Phrases(rf"""
-    clearly visible information|refer to each image|state what the images share|speculative content
-    line break|line breaks|line-break|line-breaks|linebreak|linebreaks|based on the given image|based on the given images|based on these given images
-    speculat :: \bover[ -]?speculat|\b(?:avoid(?:s|ed|ing)?|without|no|any|free (?:of|from)|refrain\w* from|not?) (?:any |generating |making |further |unnecessary |undue )*speculat
-    paragraph :: \b(?:single|one)[ -]paragraph (?:description|caption|summary|format|response|answer|without|with no)
-    paragraph :: \b(?:in|into|within|as|using?|to) (?:only )?(?:an? )?(?:single|one)[ -]paragraph\b
-    information|evidence|content|elements :: \b(?:based|rely|relies|relying) {_RELY}\b|\bfocus\w* (?:only|solely|strictly|purely|exclusively) {_RELY}\b
-    insert |start with|begin with|mention :: ^(?:insert|(?:start|begin) with|mention)\b[^.]*\b(?:descri\w+|subject|background|scene|details|colou?rs?|text)\b
-    ~ instruction|prompt|guideline :: \b(?:the|these|given|your) (?:prompt|instructions)\b
+    ~ {_ORDERS} :: (?:^|[.!?]\s*)(?:{_ORDERS})\s
+    ~ paragraph|prompt|instructions|question :: \bparagraphs?\b(?!-)|\b(?:the|these|given|your) (?:prompt|instructions)\b|\bthe question asks\b
+    line break|line-break|linebreak|speculat|visible|refer to each :: \bline[ -]?breaks?\b|\bspeculat|\bvisible (?:information|evidence|elements|content)\b|\brefer to each image\b
     q:|a: :: (?:^|[\n.!?]\s*)[qa]\s*:
 """)
 
 _ZH_PROMPT = Phrases(
     rf"""
-    单段描述|单段的描述|单段落|单段文字|单段的文字|准确的单段|准确单段|多段或|多段落或|换行符|推测性|过度推测|避免生成
-    推测|猜测|臆测|揣测 :: (?:避免|不要|不做|无|没有|未做|未作|不带有?|不含|禁止|未进行|不进行|不包含)(?:任何|生成|做|作|进行|过多|过度|带有|使用|做出|其他|多余|主观)*的?[推猜臆揣]测
-    清晰可见的 :: (?:基于|根据|依据|仅|只|图[像片]中)[^。，]{{0,8}}清晰可见的(?:信息|内容)
-    ~ 提示词|指令要求|任务要求
-    先写|先描述|先说明|先介绍 :: ^首?先(?:写|描述|说明|介绍)[^。]*(?:再|然后|接着|最后)
-    给定|所给 :: (?:给定|所给)的?[^。]{{0,6}}(?:图像|图片|信息)
-    生成 :: 生成(?:一段|一个|一份|基于|准确|对|图像|图片)[^。]{{0,12}}(?:描述|说明|单段)
+    单段|多段|换行|推测|猜测|臆测|揣测 :: [单多]段|换行(?!李)|(?:避免|禁止|不[做作含带要进]|[无没未][有做作进]?|过[度多])[^，。]{{0,6}}[推猜臆揣]测
+    先写|先描述|先说明|先介绍 :: ^首?先[写描说介]
+    给定|所给 :: (?:给定|所给)的?[^。，]{{0,4}}图
+    ~ 清晰可见的信息|清晰可见的内容|提示词|指令要求|任务要求
     {_before_a_colon(_ZH_ROLES)} :: (?:^|[\n。！？])\s*(?:{_ZH_ROLES})\s*[：:]
     """,
     are_words=False,
@@ -190,7 +168,7 @@ def prompt_leaks(caption: CaptionText) -> float:
 PROMPT_LEAK = Rule(
     name="prompt_leak",
     measure=prompt_leaks,
-    version=3,
+    version=4,
     needles=_ROLES.needles | _EN_PROMPT.needles | _ZH_PROMPT.needles,
     needs_needle=False,
     threshold=0.0,  # PixelProse and BLIP3-KALE also reject at the first one

@@ -26,28 +26,23 @@ def paragraphs(caption: CaptionText) -> float:
 
 _NUMBERS = r"-?\d+(?:\.\d+)?\s?%?(?:\s*[,，;；]\s*-?\d+(?:\.\d+)?\s?%?)"
 _BLANK = (
-    r"(?:(?:the|an?|please)\s)?(?:(?:insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|placeholder)\b[^()（）\n]{0,60}"
-    r"|number(?: of [\w ]{1,20})?|(?:name|location|place|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|action|city|brand)(?: of [\w ]{1,20})?\s?\d?"
-    r"|请?(?:此处|这里|插入|填写|补充|描述)[^()（）\n]{0,60}|(?:颜色|人物|地点|数量|物体|主体|名称|方向|日期|时间|动作|物品|场景)\d?"
-    r"|[\w ]{0,30}\bto be (?:added|filled|completed|confirmed|described)[\w ]{0,20}|[^()（）\n]{0,8}(?:待补充?|待填写?|待定|待添加|填写))"
+    r"(?:(?:the|an?|please)\s)?(?:(?:insert|add|describe|fill in|specify|mention|enter|your)\b[^()（）\n]{0,60}|[\w ]{0,30}\bto be \w+ed\b[\w ]{0,20}"
+    r"|(?:name|type|location|number|count|colou?r|object|subject|animal)(?: of [\w ]{1,20})?)"
+    r"|请?(?:此处|这里|插入|填写|补充|描述|在此)[^()（）\n]{0,60}|(?:颜色|人物|地点|数量|物体|主体|名称)\d?|[^()（）\n]{0,8}(?:待\w{1,2}|填写)"
 )
 """Bracketed text that is meant to be filled in."""
 _BULLETS = "-*+•·▪●■◆○➤→✓"
-_BEFORE_A_SCORE = (
-    r"(?:\b(?:confidence|score|conf|prob(?:ability)?)\b|置信度|概率|得分)\s?[:：=]?\s?(?:of |is |为|是)?\s?"
-)
 _ONCE = (
-    # Markdown, HTML, LaTeX.
+    # Markdown, LaTeX, tables, bullets.
     (
-        ("**", "<", "\n", "\\", "`", "|"),
-        r"\*\*[^*\n]+(?:\*\*|$)|</?(?:p|b|i|u|br|em|strong|[uo]l|li|div|span|h[1-6]|html|body|table|t[rd])\s*/?>"
-        rf"|\n\s{{0,3}}(?:#{{1,6}}\s|>\s|[{_BULLETS}]\s?\S)|\\[A-Za-z]{{2,}}\{{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]|```|`[^`\n]{{1,80}}`|\|\s*:?-{{2,}}",
+        ("**", "\n", "\\", "`", "|"),
+        rf"\*\*[^*\n]+(?:\*\*|$)|\n\s{{0,3}}(?:#{{1,6}}\s|>\s|[{_BULLETS}]\s?\S)|\\[A-Za-z]{{2,}}\{{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]|`[^`\n]{{0,80}}`|\|\s*:?-{{2,}}",
     ),
     (
         ("- ", "* ", "+ ", "· ", "•", "▪", "●", "■", "◆", "○", "➤", "→", "✓"),
         rf"[:：;；。.]\s*([{_BULLETS}])\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2",
     ),
-    # Words in brackets other than an image's name, text to fill in, variables, blanks.
+    # Words in brackets other than an image's name, variables, blanks and other text to fill in.
     (
         ("[", "【"),
         r"[\[【]\s*/?(?!(?:[图照画第][像片面]?|image)\s?-?[\d一二三四五六]{1,2}[张幅]?[\]】])[^\W\d_][^\[\]【】\n]{0,80}[\]】]"
@@ -55,43 +50,37 @@ _ONCE = (
     ),
     (("{", "$"), r"(?:\{|(?<!\w)\$)\s*+[\"'${]{0,20}+[^\W\d_]{2}"),
     (
-        ("(", "（"),
-        rf"[(（]\s*{_BLANK}\s*[)）]|[(（](?=[^()（）]{{0,60}}(?:\d{{3}}|\.\d|%))\s*{_NUMBERS}{{3,}}\s*[)）]",
+        ("(", "（", "<"),
+        rf"[(（]\s*(?:{_BLANK})\s*[)）]|[(（<](?=[^()（）<>]{{0,60}}(?:\d{{3}}|\.\d|%))\s*{_NUMBERS}{{3,}}\s*[)）>]",
     ),
     (
-        ("__", "todo", "tbd", " tba", "fixme", "%"),
-        r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])|(?<!\w)__[^_\n]+__(?!\w)|(?<!\w)(?:todo|tbd|tba|fixme|%[sd]|%[a-z_]{2,30}%)(?!\w)",
-    ),
-    (
-        ("xx", "××"),
-        r"(?<![a-z0-9$])(?:(?<=\ba )|(?<=\bof )|(?<=\ban ))x{3,}(?![a-z0-9])|x{4,}(?![a-z0-9])|(?<=[\u4e00-\u9fff])[x×]{2,}(?=[\u4e00-\u9fff])",
+        ("__", "todo", "tbd", " tba", "fixme", "%", "xx", "××", "insert"),
+        r"(?<![A-Za-z0-9])_{2,}|(?<!\w)(?:todo|tbd|tba|fixme|%[sd]|%\w{2,30}%|insert [\w ]{1,20} here)(?!\w)"
+        r"|(?:\b(?:an?|of) x{3,}|(?<![a-z0-9$])x{4,})(?![a-z0-9])|(?<=[\u4e00-\u9fff])[x×]{2,}(?=[\u4e00-\u9fff])",
     ),
     # Boxes, points and scores of a detector; the image's file name at the start.
     (
-        "x1|x2|xmin|x_min|x:|x=|x =|x：|ymin|y_min|y1|bbox|box|检测框|边界框|坐标".split("|"),
-        r"(?<![a-z0-9_])(?:[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|x\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d)"
-        r"|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?(?:[左右][上下]角?)?[^\w。；]{0,6}\d",
+        "x1|x2|x0|xm|x_m|x:|x=|x =|x：|box|检测框|边界框|坐标".split("|"),
+        r"(?<![a-z0-9_])x_?(?:min|max|\d)?\s*[=:：]\s*\d+\D{1,3}y|\b(?:bbox|box_|bounding box)\w*\W{0,12}\d"
+        r"|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?(?:[左右][上下]角?)?[^\w。；]{0,6}\d",
     ),
     (
-        "confidence|score|conf |conf:|conf=|probability|prob |prob:|prob=|置信度|概率|得分|0.".split("|"),
-        rf"{_BEFORE_A_SCORE}[01]?\.\d|(?:confidence|置信度)(?: of |为|是)?\s?[:：]?\s?\d{{1,3}}(?:\.\d+)?\s?%|\d\s?% confidence"
+        "confidence|score|conf|prob|置信度|概率|得分|0.".split("|"),
+        r"(?:\b(?:confidence|score|conf|prob(?:ability)?)\b|置信度|概率|得分)[^.。\d]{0,5}(?:[01]?\.\d|\d{2,3}\s?%)|\d\s?% confidence"
         r"|[^\W\d_]\s?[:：(（]?\s?0\.\d+[)）]?[,，]?\s?(?:and\s)?[^\W\d_]+\s?[:：(（]?\s?0\.\d+",
     ),
     (
         (".jpg", ".jpeg", ".png", ".webp", "/"),
-        r"\A\W*+(?:(?:[^\W\d_][\w ]{0,20}(?:[:：]| of | for )\s*)?[\w./\\:-]*\.|(?<=\.))(?:jpe?g|png|webp)\b"
-        r"|\A\W*+(?=[\w./-]*\d)(?:[A-Za-z0-9_.-]+/){2,}",
+        r"\A\W*+(?:[^\W\d_][\w ]{0,20}(?:[:：]| of | for )\s*)?(?:[\w./\\:-]*\.(?:jpe?g|png|webp)\b|(?=[\w./-]*\d)(?:[A-Za-z0-9_.-]+/){2,})",
     ),
 )
 """Needles and a pattern: nothing that a description contains. Every match contains one of the needles."""
 _ONCE_PATTERNS = [(frozenset(needles), re.compile(pattern, re.IGNORECASE)) for needles, pattern in _ONCE]
 _JSON = re.compile(r"\"\s*:\s*\"")
 _JSON_MARKS = frozenset(('":', '" :'))
-_TWICE = re.compile(
-    rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]|某[某地事物人处]|(?:^|[\s,])(?:\.{{3}}|…)\s[a-z]|\b(?:N/A|null)\b|为无[，。；]"
-)
+_TWICE = re.compile(rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]|某[某地事物人处]|\bN/A\b|为无[，。；]")
 """A description may contain one of these, but not two."""
-_TWICE_MARKS = frozenset("( （ [ 某 ... … n/a null 为无".split(" "))
+_TWICE_MARKS = frozenset("( （ [ 某 n/a 为无".split(" "))
 _SHOWS_MARKUP = re.compile(
     r"\b(?:code|html|tags?|source|markup|keys|buttons?|keyboard|keycap|graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula"
     r"|math\w*|exercise|textbook|worksheet|dashboard|maps?|gps|navigat\w+|compass|latitude|sizes?|form|blanks?|fill\w*|underscores?|hangman|signature|programm\w+)\b"
@@ -102,53 +91,40 @@ _SHOWS_MARKUP = re.compile(
 MAX_MATCHES, NEARBY = 20, 120
 """Matches that are looked at; nearby is this many characters before a match, and half as many after."""
 
-_FIRST_ITEM = re.compile(
-    r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])[(（]?"
-    r"(?:([1一])([.．)）、])(?!\d)|([Aa])([)）、．])|①)(?![是为则中里和与号])\s{0,3}(?=\S)"
+_LIST = re.compile(
+    r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:\A|[\s:：;；。.,，!！?？])[(（]?(?:[1一Aa]([.．)）、])(?![\d是为则中里和与号]).{1,400}?"
+    r"(?:[;；。.!！?？\n]\s{0,3}|[,，]\s{0,3}(?=[(（]?.[^.．]))[(（]?[2二Bb]\1(?!\d))",
+    re.DOTALL,
 )
-_SECOND_ITEMS = {"1": "2", "一": "二", "A": "B", "a": "b"}
 """A second item follows a mark that ends an item: "two columns, (1) departures and (2) arrivals" is no list. Nor
 is a number that means an image: ①是, (1)中, ①号."""
 _LIST_MARKS = frozenset("1. 1． 1) 1、 1） 一、 一） 一) ① a、 a． a)".split())
-
 _CIRCLED = re.compile(r"[①-⑳]")
+_CIRCLED_LIST = re.compile(r"①(?![是为则中里和与号]).{1,400}?②", re.DOTALL)
 _CIRCLED_LABEL = re.compile(r"①[^\s，。；：、,.;:①②]{1,6}\s?[:：]")
 
 _START = re.compile(
-    rf"\s*(?:[{{\[]\s*[\"'{{]|\"[\w ]{{1,30}}\"\s*[:：])|\s{{0,3}}(?:#{{1,6}}\s|>\s|[{_BULLETS}|]\s?\S|(?:step\s+)?1[.)、]\s*\S)",
+    rf"\s*(?:[{{\[]\s*[\"'{{]|\s{{0,3}}(?:#{{1,6}}\s|>\s|[{_BULLETS}|]\s?\S|(?:step\s+)?1[.)、]\s*\S))",
     re.IGNORECASE,
 )
 """JSON, a heading, a table or a list."""
 
+_HEADING = (
+    r"[\s*#\"“(（]{0,5}(?:(?:[\w'’-]+ ){0,3}(?:descriptions?|captions?|answer|output|response|result|summary|paragraph|title|reasoning"
+    r"|thoughts?|thinking|analysis|conclusion|assistant|model|gpt\S{0,6}|ai|bot|task|drafts?|version|key ?words?|(?:hash)?tags?)"
+    r"(?: (?:of|for|in|would) [\w ]{2,12})?(?: \([\w ]{1,20}\))?|[^\W\d_]{0,6}(?:描述|说明|标题|回答|回复|答案|结果|总结|摘要|概述|分析|思考|推理|过程|稿|结论|模型|助手|路径|文件名?|任务|输出|关键[词字]|标签|第[一1]步|步骤[一1])"
+    r"(?:内容|如下|为|是)?|(?:text|path|final|file ?name|step \d|(?:图[像片])?内容))\s*[*)）]{0,2}\s*[:：](?!\s*[\"“「『《][^\"”」』》\n]{1,40}[\"”」』》]\s*[^\s。.])"
+)
 _LABEL = re.compile(
-    r"\s*[*#\"“(（\s]{0,4}(?:(?:[\w'’-]+ ){0,3}(?:descriptions?|captions?|answer|output|response|result|summary|paragraph|title|reasoning"
-    r"|thoughts?|thinking|analysis|observations?|conclusion|assistant|model|gpt\S{0,6}|ai|bot|task|alt text|prompt|drafts?|version)"
-    r"(?: (?:of|for) (?:the |this )?(?:image|picture|photo)| in (?:english|chinese)| \([\w ]{1,20}\)| would be)?|(?:image|picture|photo|file ?(?:name)?|path|final|text|step \d)"
-    r"|[^\W\d_]{0,6}(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考(?:过程)?|推理(?:过程)?|[初草改]稿|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
-    r"(?:内容|如下|为|是)?)\s*[*)）]{0,2}\s*[:：](?!\s*[\"“「『《][^\"”」』》\n]{1,40}[\"”」』》]\s*[^\s。.])"
-    r"|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{1,12}】",
-    re.IGNORECASE,
+    rf"{_HEADING}|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{{1,12}}】", re.IGNORECASE
 )
-"""A heading before the text, on its own line or not: "Description: ...", "图像描述：...". A heading on a poster is
-quoted, and more text follows the quotation."""
-
+_LATER_LABEL = re.compile(rf"[.!?。！？\n]{_HEADING}", re.IGNORECASE)
+"""A heading before or after the text, on its own line or not: "Description: ...", "图像描述：...". A heading on a
+poster is quoted, and more text follows the quotation."""
 _NUMBER_OF_ONE = re.compile(
-    r"\s*(?:image|picture|photo|图像?|图片|照片)\s?[-#]?\s?\d{1,2}\s?[:：]", re.IGNORECASE
+    r"\s*(?:image|picture|photo|图像?|图片|照片)\s?[-#]?\s?\d{0,2}\s?[:：]", re.IGNORECASE
 )
-"""An image number before the caption of a single image: "Image-1: ..."."""
-
-_LATER_LABEL = re.compile(
-    r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|(?:(?!in )\w+ )?(?:captions?|descriptions?|summary|answer)"
-    r"|关键词|关键字|标签|(?:最终|图[片像])?(?:内容|描述|答案|总结))\s?[:：]",
-    re.IGNORECASE,
-)
-"""Labels that may also follow the text."""
-_LABEL_WORDS = frozenset(
-    "key word|keyword|tag|caption|description|summary|answer|关键词|关键字|标签|内容|描述|答案|总结".split(
-        "|"
-    )
-)
-
+"""A name before the caption of a single image: "Image-1: ..."."""
 _FIELD = re.compile(r"(?:\A|[.;。；\n])\s{0,3}([^\W\d_]{2,14}) ?[:：]")
 MIN_FIELDS = 3
 """This many different fields in a single image's caption make a form: "Objects: ... Setting: ... Mood: ..."."""
@@ -175,7 +151,7 @@ def _is_shown(text: str, match: re.Match[str]) -> bool:
 def markup(caption: CaptionText) -> float:
     """1 if there is markdown, HTML, a heading, a placeholder, a box or a list, else 0."""
     text, found = caption.text[:LONGEST_READ], caption.present_needles(MARKUP.needles)
-    if _START.match(text) or (not found.isdisjoint(_JSON_MARKS) and _JSON.search(text)):
+    if _START.match(text) or (not found.isdisjoint(_JSON_MARKS) and _count(_JSON, text)):
         return 1.0
     unquoted = caption.unquoted[:LONGEST_READ]
     patterns = [pattern for needles, pattern in _ONCE_PATTERNS if not found.isdisjoint(needles)]
@@ -183,32 +159,19 @@ def markup(caption: CaptionText) -> float:
         return 1.0
     if not found.isdisjoint(_TWICE_MARKS) and _count(_TWICE, unquoted) > 1:
         return 1.0
-    is_list = not found.isdisjoint(_LIST_MARKS) and _is_list(caption)
-    return float(
-        is_list or _has_labels(caption, text, not found.isdisjoint(_LABEL_WORDS)) or _is_keywords(caption)
-    )
+    is_list = not found.isdisjoint(_LIST_MARKS) and _is_list(caption, unquoted)
+    return float(is_list or _has_labels(caption) or _is_keywords(caption))
 
 
-def _is_list(caption: CaptionText) -> bool:
-    """Whether a second item follows the first, and no sign or menu in the picture shows them. Circled numbers
-    mean the images of a set, unless there are more of them than images or they have labels."""
-    text = caption.unquoted[:LONGEST_READ]
-    for found in islice(_FIRST_ITEM.finditer(text), MAX_MATCHES):
-        number, mark = found[1] or found[3], found[2] or found[4] or ""
-        ends = r"[;；。.!！?？\n]" if mark in ".．" else r"[;；。.!！?？\n,，]"
-        second = (
-            ends + r"\s{0,3}[(（]?" + _SECOND_ITEMS[number] + re.escape(mark) + r"(?!\d)" if number else "②"
-        )
-        if not re.search(second, text[found.end() :]):
-            continue
-        if caption.is_multi and not number:
-            last = ord(max(_CIRCLED.findall(text))) - ord("①") + 1
-            return last > caption.image_count or _CIRCLED_LABEL.search(text) is not None
-        if not (found[0][0] in ":：" or text[: found.start()].endswith((":", "："))) or not is_inscribed(
-            text, found.start()
-        ):
-            return True
-    return False
+def _is_list(caption: CaptionText, unquoted: str) -> bool:
+    """Whether there are two items. Circled numbers mean the images of a set, unless there are more of them than
+    images or they have labels."""
+    if _count(_LIST, unquoted):
+        return True
+    if not caption.is_multi:
+        return _count(_CIRCLED_LIST, unquoted) > 0
+    last = max(map(ord, _CIRCLED.findall(unquoted)), default=0) - ord("①") + 1
+    return last > max(caption.image_count, 1) or _CIRCLED_LABEL.search(unquoted) is not None
 
 
 def _is_keywords(caption: CaptionText) -> bool:
@@ -217,15 +180,15 @@ def _is_keywords(caption: CaptionText) -> bool:
     return MIN_KEYWORDS <= count < MAX_WORDS_PER_KEYWORD * caption.language.units_per_english_word * marks
 
 
-def _has_labels(caption: CaptionText, text: str, may_follow: bool) -> bool:
-    """Whether it begins with a heading, or contains a label."""
+def _has_labels(caption: CaptionText) -> bool:
+    """Whether there is a heading, or a form."""
+    text = caption.unquoted[:LONGEST_READ]
     if ":" not in text and "：" not in text and "【" not in text:
         return False
-    if not caption.is_multi and (
-        _NUMBER_OF_ONE.match(text) or len(set(_FIELD.findall(caption.unquoted[:LONGEST_READ]))) >= MIN_FIELDS
-    ):
-        return True
-    return bool(_LABEL.match(text) or (may_follow and _count(_LATER_LABEL, caption.unquoted[:LONGEST_READ])))
+    is_form = not caption.is_multi and (
+        _NUMBER_OF_ONE.match(text) or len(set(_FIELD.findall(text))) >= MIN_FIELDS
+    )
+    return bool(is_form or _LABEL.match(caption.text) or _count(_LATER_LABEL, caption.text[:LONGEST_READ]))
 
 
 MULTI_PARAGRAPH = Rule(
@@ -238,10 +201,8 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=10,
-    needles=_LIST_MARKS.union(
-        _LABEL_WORDS, _JSON_MARKS, _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS)
-    ),
+    version=11,
+    needles=_LIST_MARKS.union(_JSON_MARKS, _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS)),
     needs_needle=False,  # headings have none
     likely_cause="a prompt that doesn't ask for plain prose",
 )

@@ -12,13 +12,11 @@ from itertools import islice
 from triptych.filtering.caption import HAN, CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
 
+_NAME = r"(?:pad|unk|[be]os|sep|cls|g?mask|image|img|video|audio|think|inst|\w{1,30}_\w{0,30})"
 _SPECIAL_TOKEN = re.compile(
-    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜]{1,40}｜>"  # <|im_end|>
-    r"|<\s*/?\s*(?:s|pad|unk|bos|eos|sep|cls|mask|image|img|video|audio|box|ref|quad|think|\w{1,30}_\w{0,30}|[a-z]+\d+)\s*>"
-    r"|<0x[0-9a-f]{2}>|◁/?\w{1,20}▷"
-    r"|\[/?(?:unk|pad|sep|cls|gmask|mask|inst|img|think|\w{1,20}_\w{1,20}|unused\d+)\]|<</?sys>>"
-    r"|&(?:amp|quot|nbsp|lt|gt|apos|#\d{2,6}|#x[0-9a-f]{2,6});"
-    r"|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}",
+    r"<[|｜][^|｜<>\n]{1,40}[|｜]>|◁/?\w{1,20}▷|<</?sys>>"  # <|im_end|>
+    rf"|<\s*/?\s*(?:{_NAME}|s|box|ref|quad|0x[0-9a-f]{{2}}|[a-z]+\d+)\s*>|\[/?(?:{_NAME}|unused\d+)\]"
+    r"|&(?:amp|quot|nbsp|lt|gt|apos|#x?[0-9a-f]{2,6});|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}",
     re.IGNORECASE,
 )
 
@@ -81,7 +79,7 @@ def garbling(caption: CaptionText) -> float:
 GARBLED = Rule(
     name="garbled",
     measure=garbling,
-    version=4,
+    version=5,
     needles=_NEEDLES,
     needs_needle=False,
     threshold=0.0,  # even one replacement character means lost text

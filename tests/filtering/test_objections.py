@@ -25,7 +25,7 @@ def words(scorer: Scorer, text: str, rule: str, job: str = "single_en") -> list[
 @pytest.mark.parametrize(
     ("rule", "text", "marked"),
     [
-        ("refusal", f"I'm sorry, but I cannot describe it. {HOUSE}", ["I'm sorry", "but I cannot"]),
+        ("refusal", f"I'm sorry, but I cannot describe it. {HOUSE}", ["I'm sorry", "but I cannot describe"]),
         ("speculation", "It is likely old. 🦀 Perhaps it may rain.", ["likely", "Perhaps", "may"]),
         ("repeated", f"{TWICE} A green tree stands behind it and a bird flies.", [TWICE]),
         ("personal_data", f"Call 555-123-4567 or jo@smith.com; {HOUSE}", ["555-123-4567", "jo@smith.com"]),

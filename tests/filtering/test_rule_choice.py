@@ -167,7 +167,7 @@ def test_versions_include_each_rule_and_a_users_file(own_rules: Path) -> None:
     config = FilteringConfig(rules=("garbled", "own_rules.py:NO_DOGS"))
     before = versions(chosen_rules(config))
 
-    assert before.startswith("garbled 4, no_dogs 3 ")
+    assert before.startswith("garbled 5, no_dogs 3 ")
 
 
 def test_the_version_of_a_users_rule_changes_with_all_its_parts(own_rules: Path) -> None:

@@ -30,7 +30,6 @@ def test_line_breaks_around_the_text_are_not_paragraphs() -> None:
         GOOD_EN.replace("red boat", "**red boat**"),
         GOOD_EN.replace("red boat", "`red boat`"),
         GOOD_EN.replace("red boat", "[red boat](boat.jpg)"),
-        GOOD_EN.replace("red boat", "<b>red boat</b>"),
         '{"caption": "' + GOOD_EN + '"}',
         GOOD_EN + " There are: 1. a boat; 2. a pier.",
         GOOD_EN + " There are: • boats • piers • rocks.",

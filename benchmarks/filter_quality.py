@@ -29,7 +29,7 @@ FREE_PROSE = (
     "held_out",
     "second_held_out", "third_held_out", "fourth_held_out", "fifth_held_out", "sixth_held_out",
     "seventh_held_out", "eighth_held_out", "ninth_held_out", "tenth_held_out", "eleventh_held_out",
-    "twelfth_held_out", "thirteenth_held_out", "fourteenth_held_out",
+    "twelfth_held_out", "thirteenth_held_out", "fourteenth_held_out", "fifteenth_held_out",
     "phrasings",
     "tellings",
 )  # fmt: skip

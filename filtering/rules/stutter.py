@@ -43,6 +43,13 @@ _DOUBLED_HAN = re.compile(
     rf"(?<!一)(?![爸妈爷奶哥姐弟妹叔舅姑婶伯公婆宝星狗猫娃])({_LETTER})\1(?=(?![地的们儿]){_LETTER})"
 )
 """Any other doubled character within a clause, except for most words for people (妈妈) and of manner (慢慢地)."""
+_THRICE = {
+    "en": re.compile(r"\b([a-z]\w*(?: \w+){0,2})(?: \1){2}\b"),
+    "zh": re.compile(rf"(?!一)({_LETTER}{{2,4}}?)\1{{2}}"),
+}
+"""Three times in a row without marks, of which one place is enough: no good caption has that."""
+_DOUBLED_IF_THRICE = {"en": 2, "zh": 3}
+"""The least number of repeated units then: one more than the phrase has."""
 
 
 class _Bytes(dict[str, int]):
@@ -81,10 +88,12 @@ def has_stutter(caption: CaptionText, units: Sequence[str], unit_bytes: bytes, l
     marks = len(_DOUBLED_MARK.findall(caption.text)) if needles else 0
     fewest = max(MIN_STUTTERS, MIN_STUTTER_SHARE * len(units)) - marks
     halves = unit_bytes.count(DOUBLED_WORD) if code == "en" else 0
-    if not _are_doubled(units, unit_bytes, fewest - halves, range(1, longest + 1)):
+    least = min(fewest - halves, _DOUBLED_IF_THRICE[code])
+    if not _are_doubled(units, unit_bytes, least, range(1, longest + 1)):
         return False
     text = caption.unquoted[:LONGEST_READ]
-    return (_count_chinese(text) if code == "zh" else _count(_DOUBLED, text)) >= fewest
+    counted = _count_chinese(text) if code == "zh" else _count(_DOUBLED, text)
+    return counted >= fewest or _THRICE[code].search(text) is not None
 
 
 def _are_doubled(units: Sequence[str], unit_bytes: bytes, fewest: float, lengths: range) -> bool:

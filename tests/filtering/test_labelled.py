@@ -30,6 +30,7 @@ SETS = (
     "twelfth_held_out",
     "thirteenth_held_out",
     "fourteenth_held_out",
+    "fifteenth_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

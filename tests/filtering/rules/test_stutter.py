@@ -72,6 +72,23 @@ def test_names_emphasis_and_words_that_are_normally_doubled_are_fine(language: s
     assert {} == violations(good + text, language)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", " A cart carrying carrying carrying hay stands by the wall."),
+        ("en", " A fox has a very very very thick coat."),
+        ("zh", "一辆车载着载着载着干草停在墙边。"),
+    ],
+)
+def test_one_word_three_times_in_a_row_is_enough(language: str, text: str) -> None:
+    """Unless there are marks between, or it is a quotation."""
+    good = GOOD_EN if language == "en" else GOOD_ZH
+
+    assert "repeated" in violations(good + text, language)
+    assert {} == violations(GOOD_EN + ' A sign says "no no no" to a long, long, long road.')
+    assert {} == violations(GOOD_ZH + "标语写着“不要不要不要”，路边一层一层一层的梯田向上延伸。", "zh")
+
+
 def test_doubled_words_in_other_languages_are_fine() -> None:
     """Vietnamese has many of them."""
     text = "Ngày ngày người người đi đi lại lại trên con phố xa xa, nhà nhà treo đèn đèn đỏ đỏ."

@@ -37,7 +37,7 @@ _EN_TALK = Phrases(rf"""
     ~ description|describe|caption|the user :: (?<!no )\bdescriptions?\b(?! of (?!(?:the|this|each|all) {_IMAGE}))|(?<!to )\bdescribe\b|\bcaptions?(?= (?:is|was|has|should|must|avoids|for|that|based|generated|of (?:the|this) {_IMAGE})\b|:)|\bthe user['’]?s? (?:\w+ )?(?:ask|want|request|provid|upload|instruct|query|question|prompt|image)
     based on|provided|given|attached|uploaded :: \bbased (?:\w+ )?on (?:the|these|what is) (?:\w+ )?(?:visible|{_GIVEN}|{_IMAGE}(?! of)|content|information)\b|\b(?:on|in|from) the {_IMAGE} {_GIVEN}\b|\b(?:provided|given) {_IMAGE}\b
     ~ please|kindly :: (?:^|[.!?]\s*)(?:please|kindly)\b
-    note:|note that|disclaimer|remark:|important:|source:|word count|words:|credit|generated|translat :: (?:^|[.!?(*]\s*)(?:(?:note|disclaimer|important|remark|source|(?:total )?words?(?: count)?|(?:{_IMAGE} )?credits?|(?:\w+ )?translat\w+(?: \w+){{0,4}})\s*:)|[.!?]\s*generated (?:by|with) [^.]*\W*$|\bnote that (?:this|the)
+    note:|note that|disclaimer|remark:|important:|source:|word count|words:|credit|generated|translat :: (?:^|[.!?(*]\s*)(?:(?:note|disclaimer|important|remark|source|(?:total )?words?(?: count)?|(?:{_IMAGE} )?credits?|(?:\w+ )?translat\w+(?: \w+){{0,4}})\s*:)|[.!?]\s*generated (?:by|with) [^.,]*\W*$|\bnote that (?:this|the)
     ~ http :: https?://
 """)
 

@@ -105,6 +105,8 @@ def test_the_caption_of_a_set_may_start_with_the_name_of_an_image() -> None:
         ("zh", "海鸥（置信度98%）飞过。"),
         ("zh", "海鸥x=132，y=245处飞过。"),
         ("en", "A gull (98.7% confidence) flies."),
+        ("en", "On the left stands an INSERT ANIMAL HERE."),
+        ("zh", "检测框：海鸥<301,220,455,690>。"),
     ],
 )
 def test_template_placeholders_and_detector_boxes_are_markup(language: str, piece: str) -> None:
@@ -124,6 +126,8 @@ def test_template_placeholders_and_detector_boxes_are_markup(language: str, piec
             "A player in blue (number 7) stands by balls (1, 2, 3, 5, 7), and a page has a line: Summary.",
         ),
         ("en", "The jars hold cumin, paprika, turmeric, cloves, nutmeg, cinnamon, pepper, salt and sugar."),
+        ("en", 'A screen displays a file with "title": "Harbor" and "width": 1024 in it.'),
+        ("en", "Three boxes (20, 30 and 40 cm wide) stand by a box 30 cm high, marked 18__."),
         ("en", "A shirt in size XXL hangs at Super Bowl XXX, beside seven boats (three blue, four red)."),
         ("en", 'A phone shows "48.8584, 2.2945"; a graph has the points (0, 0), (2, 4) and (3, 9).'),
         ("en", "A poster of A$AP Rocky hangs beside a dashboard that has scores of 0.92 and 0.87."),

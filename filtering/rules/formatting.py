@@ -100,7 +100,7 @@ _LIST = re.compile(
 is a number that means an image: ①是, (1)中, ①号."""
 _LIST_MARKS = frozenset("1. 1． 1) 1、 1） 一、 一） 一) ① a、 a． a)".split())
 _CIRCLED = re.compile(r"[①-⑳]")
-_CIRCLED_LIST = re.compile(r"①(?![是为则中里和与号]).{1,400}?②", re.DOTALL)
+_CIRCLED_LIST = re.compile(r"①(?![是为则中里和与号])[^①]{1,400}?②")
 _CIRCLED_LABEL = re.compile(r"①[^\s，。；：、,.;:①②]{1,6}\s?[:：]")
 
 _START = re.compile(
@@ -201,7 +201,7 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=11,
+    version=12,
     needles=_LIST_MARKS.union(_JSON_MARKS, _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS)),
     needs_needle=False,  # headings have none
     likely_cause="a prompt that doesn't ask for plain prose",

@@ -92,12 +92,11 @@ MAX_MATCHES, NEARBY = 20, 120
 """Matches that are looked at; nearby is this many characters before a match, and half as many after."""
 
 _LIST = re.compile(
-    r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:\A|[\s:：;；。.,，!！?？])[(（]?(?:[1一Aa]([.．)）、])(?![\d是为则中里和与号]).{1,400}?"
-    r"(?:[;；。.!！?？\n]\s{0,3}|[,，]\s{0,3}(?=[(（]?.[^.．]))[(（]?[2二Bb]\1(?!\d))",
-    re.DOTALL,
+    r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:\A|[\s:：;；。.,，!！?？])[(（]?([1一Aa])([.．)）、])(?![\d是为则中里和与号])(?:[^1一Aa]|(?!\1\2(?!\d))[1一Aa]){1,400}?"
+    r"(?:[;；。.!！?？\n]\s{0,3}|[,，]\s{0,3}(?=[(（]?.[^.．]))[(（]?[2二Bb]\2(?!\d)"
 )
 """A second item follows a mark that ends an item: "two columns, (1) departures and (2) arrivals" is no list. Nor
-is a number that means an image: ①是, (1)中, ①号."""
+is a number that means an image: ①是, (1)中, ①号. An item ends where the first mark occurs again."""
 _LIST_MARKS = frozenset("1. 1． 1) 1、 1） 一、 一） 一) ① a、 a． a)".split())
 _CIRCLED = re.compile(r"[①-⑳]")
 _CIRCLED_LIST = re.compile(r"①(?![是为则中里和与号])[^①]{1,400}?②")
@@ -201,7 +200,7 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=12,
+    version=13,
     needles=_LIST_MARKS.union(_JSON_MARKS, _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS)),
     needs_needle=False,  # headings have none
     likely_cause="a prompt that doesn't ask for plain prose",

@@ -66,7 +66,7 @@ def test_the_switch_overrides_the_systems_colour_scheme(browser: sync_api.Browse
         visit.page.reload()
 
         assert light != dark
-        assert dark == visit.page.evaluate(background)
+        visit.page.wait_for_function(f"{background} === '{dark}'")  # the page is drawn after it has loaded
     finally:
         visit.context.close()
 

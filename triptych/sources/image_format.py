@@ -28,6 +28,7 @@ class ImageFormat(NamedTuple):
 AVIF = ImageFormat("AVIF", "PIL.AvifImagePlugin.AvifImageFile")
 HEIC = ImageFormat("HEIC", "pillow_heif.HeifImageFile", extra="heif")
 
+GIT_LFS_START = b"version https://git-lfs"
 GIT_LFS = "Git LFS pointer, as in a clone without its files; run `git lfs pull`"
 
 _STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
@@ -57,7 +58,7 @@ _STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
         (rb"gimp xcf ", "GIMP"),
         (rb"P7\n", "PAM"),
         (rb"SIMPLE  =", "FITS"),
-        (rb"version https://git-lfs", GIT_LFS),
+        (GIT_LFS_START, GIT_LFS),
         (rb"FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|FOVb|....ftypcrx ", "camera raw"),
     )
 )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from triptych.errors import SetupError
 from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, FileKind, suffix_of, why_not_an_image
-from triptych.sources.image_format import GIT_LFS
+from triptych.sources.image_format import GIT_LFS, GIT_LFS_START
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
@@ -64,7 +64,7 @@ ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suff
 OTHER_ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "unsupported archive: 7z; unpack it, or make it a zip or a tar",
     b"Rar!\x1a\x07": "unsupported archive: rar; unpack it, or make it a zip or a tar",
-    b"version https://git-lfs": f"unsupported format: {GIT_LFS}",
+    GIT_LFS_START: f"unsupported format: {GIT_LFS}",
 }
 """Why archives can't be read, by their first bytes."""
 
